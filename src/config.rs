@@ -1,0 +1,5 @@
+//! The configuration: from a YAML file to settings that cannot be wrong.
+
+pub mod settings;
+
+pub use settings::Settings;

@@ -1,0 +1,273 @@
+//! What a configuration file compiles to: settings that cannot be wrong.
+//!
+//! Every field has been checked against every other; defaults are filled in, secrets read, URLs
+//! parsed. The stages are built from these types and never see the file.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::oauth::{ClientId, Issuer, PublicOrigin, ResourceIdentifier, Scope, Secret};
+
+/// The whole configuration in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `public_url`.
+    pub public_url: PublicOrigin,
+    /// `listen`.
+    pub listen: Listen,
+    /// `admin`.
+    pub admin: Admin,
+    /// `telemetry`.
+    pub telemetry: Telemetry,
+    /// `authorization_servers`, in the file's order.
+    pub authorization_servers: Vec<Arc<AuthorizationServerSettings>>,
+    /// `sessions`: 32-byte sealing keys derived from the configured secrets, newest first; empty:
+    /// a random key per process.
+    pub session_keys: Vec<Secret>,
+    /// `routes`, in the file's order.
+    pub routes: Vec<RouteSettings>,
+}
+
+/// `listen`: the public listener.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Networks whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bounds on what one peer may cost.
+    pub limits: Limits,
+    /// How long `SIGTERM` waits for requests and streams.
+    pub drain_timeout: Duration,
+    /// Web origins whose pages may call MCP routes, besides those that follow from public URLs.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// Host names served besides those that follow from public URLs and the address.
+    pub allowed_hosts: Vec<AllowedHost>,
+}
+
+/// `listen.limits`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections served at once; more are answered 503 and closed.
+    pub max_connections: usize,
+    /// Bytes of a whole request head.
+    pub max_header_bytes: usize,
+    /// Bytes of a request body.
+    pub max_body_bytes: usize,
+    /// From accept, or the first byte of a later request, to the end of the head.
+    pub header_timeout: Duration,
+    /// For a whole request body to arrive.
+    pub body_timeout: Duration,
+    /// Of a kept-alive connection between requests.
+    pub idle_timeout: Duration,
+}
+
+/// One entry of `listen.allowed_origins`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigin {
+    /// `"*"`: all.
+    Any,
+    /// `scheme://host:*`: any port; the text before `:*`.
+    AnyPort(Box<str>),
+    /// One origin, compared byte for byte with the header (`null` and app schemes included).
+    Exact(Box<str>),
+}
+
+/// One entry of `listen.allowed_hosts`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedHost {
+    /// `"*"`: all.
+    Any,
+    /// A lower-case host name or bracketed IPv6 address; without a port it matches any port.
+    Name {
+        /// The host without port.
+        host: Box<str>,
+        /// The port, when one is named.
+        port: Option<u16>,
+    },
+}
+
+/// `admin`: the operators' listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where to listen.
+    pub address: SocketAddr,
+}
+
+/// `telemetry`.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// `telemetry.log.format`.
+    pub log_format: LogFormat,
+    /// `telemetry.log.level`.
+    pub log_level: tracing::Level,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// One entry of `authorization_servers`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuthorizationServerSettings {
+    /// The key under `authorization_servers`: metrics label and log field.
+    pub name: Box<str>,
+    /// The issuer, byte for byte as configured.
+    pub issuer: Issuer,
+    /// Where its metadata is, when not where discovery looks.
+    pub metadata_url: Option<Url>,
+    /// Fields that replace or complete the discovered document.
+    pub metadata: Map<String, Value>,
+    /// For `nbf` and `iat` of every token.
+    pub clock_skew: Duration,
+    /// How we authenticate at the introspection endpoint.
+    pub client: ClientAuthentication,
+    /// `introspection`.
+    pub introspection: IntrospectionSettings,
+    /// `claims`: where to read what.
+    pub claims: ClaimNames,
+    /// `tls.ca`: PEM bundle that replaces the platform's trust, already read.
+    pub tls_ca_pem: Option<Arc<[u8]>>,
+    /// Whether `http:` is allowed beyond loopback.
+    pub insecure_allow_http: bool,
+}
+
+/// `client`: how the gateway authenticates at the introspection endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// HTTP Basic with form-encoded credentials (RFC 6749 section 2.3.1).
+    ClientSecretBasic {
+        /// Our client identifier.
+        id: ClientId,
+        /// Our client secret.
+        secret: Secret,
+    },
+    /// Credentials in the form body (RFC 6749 section 2.3.1).
+    ClientSecretPost {
+        /// Our client identifier.
+        id: ClientId,
+        /// Our client secret.
+        secret: Secret,
+    },
+    /// No authentication; the identifier is sent in the form when there is one.
+    None {
+        /// Our client identifier.
+        id: Option<ClientId>,
+    },
+}
+
+/// `introspection` (RFC 7662).
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntrospectionSettings {
+    /// For the whole call.
+    pub timeout: Duration,
+    /// `iss` values accepted besides the issuer's own.
+    pub accepted_issuers: Vec<Box<str>>,
+    /// How long an active answer is believed, at most until `exp`.
+    pub cache_ttl: Duration,
+    /// How long an inactive answer is believed.
+    pub cache_negative_ttl: Duration,
+    /// Active answers remembered; inactive ones are bounded apart by the same number.
+    pub cache_max_entries: u64,
+    /// How long past its TTL an active answer may serve while the server fails; zero: not at all.
+    pub stale_if_error: Duration,
+}
+
+/// `claims`: names tried in order; the first present wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// Where granted scopes are.
+    pub scope: Vec<Box<str>>,
+    /// Where the subject is.
+    pub subject: Vec<Box<str>>,
+    /// Where the client identifier is.
+    pub client_id: Vec<Box<str>>,
+}
+
+/// One entry of `routes`.
+#[derive(Clone, Debug)]
+pub struct RouteSettings {
+    /// The key under `routes`: metrics label, log field, realm.
+    pub name: Box<str>,
+    /// The origin clients reach it under.
+    pub public_url: PublicOrigin,
+    /// Whether the route set its own `public_url`; then the Host must match it.
+    pub has_own_public_url: bool,
+    /// The path: `/` or `/segments` without trailing slash.
+    pub path: Box<str>,
+    /// Whether all below the path is forwarded too.
+    pub forward_subpaths: bool,
+    /// Who may use it.
+    pub access: Access,
+    /// Where requests go.
+    pub upstream: UpstreamSettings,
+}
+
+/// `access` of a route, with what only protected routes have.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// A token is required.
+    Protected(Box<ProtectedSettings>),
+    /// No token is asked for.
+    Public,
+}
+
+/// What a protected route asks of a token, and publishes.
+#[derive(Clone, Debug)]
+pub struct ProtectedSettings {
+    /// Name of the authorization server whose tokens are taken.
+    pub authorization_server: Box<str>,
+    /// The route's resource identifier (RFC 9728 section 1.2).
+    pub resource: ResourceIdentifier,
+    /// Accepted `aud` values.
+    pub audiences: Vec<Box<str>>,
+    /// How `aud` is compared.
+    pub audience_match: AudienceMatch,
+    /// Scopes that every request needs, in the file's order.
+    pub required_scopes: Scope,
+    /// Scopes that are published.
+    pub scopes_supported: Scope,
+    /// Further RFC 9728 metadata fields.
+    pub metadata: Map<String, Value>,
+    /// Whether RFC 8414 metadata is mirrored for clients of 2025-03-26.
+    pub legacy_metadata: bool,
+}
+
+/// `audience_match`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudienceMatch {
+    /// `aud` is the token's own client.
+    ClientId,
+    /// `aud` holds one of the accepted values.
+    Exact,
+    /// Not compared.
+    Off,
+    /// `aud` is an accepted value or a whole-segment prefix of one.
+    Prefix,
+}
+
+/// `upstream` of a route.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    /// Its one URL: no userinfo, query or fragment.
+    pub url: Url,
+    /// Headers set on every request, replacing a client's.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// `Host` sent upstream, when not the URL's own authority.
+    pub host: Option<HeaderValue>,
+    /// For the connection to be made.
+    pub connect_timeout: Duration,
+    /// For the response head to arrive.
+    pub response_timeout: Duration,
+}

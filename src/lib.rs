@@ -1,0 +1,15 @@
+//! Gatehouse: an authenticating reverse proxy in front of unmodified MCP servers.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
+pub mod clock;
+pub mod config;
+pub mod oauth;

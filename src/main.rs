@@ -1,0 +1,3 @@
+//! The `gatehouse` binary: a few lines over the library.
+
+fn main() {}
