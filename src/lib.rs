@@ -10,6 +10,8 @@
     )
 )]
 
+pub mod admission;
 pub mod clock;
 pub mod config;
+pub mod jsonrpc;
 pub mod oauth;
