@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 
 use serde_yaml::granit_parser::{
-    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError,
+    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span,
 };
 
 use super::problem::{Place, Report, join};
@@ -115,7 +115,7 @@ impl Tree {
         let mut documents = 0;
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| syntax_error(&error))?;
-            let mark = Mark::from(span.start);
+            let mark = self.place_of(&event, span);
             if matches!(event, Event::DocumentStart(..)) {
                 documents += 1;
                 if documents > 1 {
@@ -152,18 +152,19 @@ impl Tree {
                 "a YAML tag (`!name`) has no meaning here; a text that begins with `!` needs quotes",
             ));
         }
-        match event {
-            Event::Scalar(text, style, _, _) => {
-                let is_plain = style == ScalarStyle::Plain;
-                self.scalar(text.into_owned(), is_plain, mark)
-            }
-            Event::SequenceStart(..) => self.start(Open::Sequence(Vec::new()), mark),
-            Event::MappingStart(..) => {
-                self.start(Open::Mapping { entries: Vec::new(), key: None }, mark)
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.end(),
-            _ => Ok(()),
+        if let Event::Scalar(text, style, ..) = event {
+            return self.scalar(text.into_owned(), style == ScalarStyle::Plain, mark);
         }
+        if matches!(event, Event::SequenceStart(..)) {
+            return self.start(Open::Sequence(Vec::new()), mark);
+        }
+        if matches!(event, Event::MappingStart(..)) {
+            return self.start(Open::Mapping { entries: Vec::new(), key: None }, mark);
+        }
+        if matches!(event, Event::SequenceEnd | Event::MappingEnd) {
+            self.end();
+        }
+        Ok(())
     }
 
     fn start(&mut self, open: Open, mark: Mark) -> Result<(), Refusal> {
@@ -174,14 +175,13 @@ impl Tree {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Refusal> {
-        let Some((mark, open)) = self.open.pop() else { return Ok(()) };
+    fn end(&mut self) {
+        let Some((mark, open)) = self.open.pop() else { return };
         let kind = match open {
             Open::Mapping { entries, .. } => Kind::Mapping(entries),
             Open::Sequence(items) => Kind::Sequence(items),
         };
         self.add(Node { mark, kind });
-        Ok(())
     }
 
     fn scalar(&mut self, text: String, is_plain: bool, mark: Mark) -> Result<(), Refusal> {
@@ -200,20 +200,27 @@ impl Tree {
         matches!(self.open.last(), Some((_, Open::Mapping { key: None, .. })))
     }
 
-    fn add(&mut self, mut node: Node) {
+    fn add(&mut self, node: Node) {
         match self.open.last_mut() {
             Some((_, Open::Mapping { entries, key })) => {
                 if let Some((key, key_mark)) = key.take() {
-                    // A missing value has no place of its own.
-                    if matches!(&node.kind, Kind::Scalar { text, is_plain: true } if text.is_empty())
-                    {
-                        node.mark = key_mark;
-                    }
                     entries.push(Entry { key, key_mark, value: node });
                 }
             }
             Some((_, Open::Sequence(items))) => items.push(node),
             None => self.root = Some(node),
+        }
+    }
+
+    /// Where a value stands; one that is missing stands at its key.
+    fn place_of(&self, event: &Event<'_>, span: Span) -> Mark {
+        match self.open.last() {
+            Some((_, Open::Mapping { key: Some((_, mark)), .. }))
+                if matches!(event, Event::Scalar(..)) && span.start.index() == span.end.index() =>
+            {
+                *mark
+            }
+            _ => span.start.into(),
         }
     }
 }

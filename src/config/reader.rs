@@ -6,10 +6,14 @@
 //! 3. A key with a default is read, when absent, as if the default were written.
 //! 4. Variables are resolved here, on scalars, and what they yield is typed as if written plain.
 
-use std::{borrow::Cow, fmt, path::PathBuf};
+mod collections;
+
+use std::{borrow::Cow, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub(super) use collections::{Entries, Json};
 
 use super::{
     node::{Entry, Kind, Mark, Node},
@@ -170,7 +174,8 @@ impl<'n> Section<'n> {
                 continue;
             }
             // A key without value may be a value that lost its key: it is not shown.
-            let is_bare = matches!(&entry.value.kind, Kind::Scalar { text, is_plain: true } if text.is_empty());
+            let is_bare = matches!(&entry.value.kind, Kind::Scalar { text, is_plain }
+                if Scalar::new(text, *is_plain).core_type() == CoreType::Null);
             let is_later = later.contains(&entry.key.as_str());
             let shown = if is_bare && !is_later { "?" } else { &entry.key };
             let place = entry.key_mark.at(&join(&self.at.path, shown));
@@ -237,34 +242,30 @@ impl<'n> At<'n> {
         }
     }
 
-    /// The text here. A number or `true` is no text unless a variable yielded it.
-    pub(super) fn text(&self, wanted: &str, source: &mut Source<'_>) -> Option<String> {
-        let scalar = self.scalar(wanted, source)?;
-        if scalar.is_substituted || scalar.core_type() == CoreType::Text {
-            return Some(scalar.text);
-        }
-        let found = scalar.core_type().describe();
-        let remedy = if scalar.core_type() == CoreType::Null { "" } else { "; quote it" };
-        source.report.error(&self.place(), format!("expected {wanted}, found {found}{remedy}"));
-        None
-    }
-
-    /// Parses the text here; `wanted` ends the sentence of a refusal.
+    /// Parses the text here; `wanted` ends the sentence of a refusal. A number or `true` is no
+    /// text unless a variable yielded it.
     pub(super) fn parse<T>(
         &self,
         wanted: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
         source: &mut Source<'_>,
     ) -> Option<T> {
-        let text = self.text(wanted, source)?;
-        match parse(&text) {
-            Ok(value) => Some(value),
-            Err(why) => {
-                let why = if text.is_empty() { "empty".to_owned() } else { why };
-                source.report.error(&self.place(), format!("{why}; expected {wanted}"));
-                None
+        let scalar = self.scalar(wanted, source)?;
+        let parsed = parse(&scalar.text);
+        let core_type = scalar.core_type();
+        let message = match parsed {
+            Ok(_) | Err(_) if !scalar.is_substituted && core_type == CoreType::Null => {
+                format!("expected {wanted}, found null")
             }
-        }
+            Ok(_) if !scalar.is_substituted && core_type != CoreType::Text => {
+                format!("expected {wanted}, found {}; quote it", core_type.describe())
+            }
+            Ok(value) => return Some(value),
+            Err(_) if scalar.text.is_empty() => format!("empty; expected {wanted}"),
+            Err(why) => format!("{why}; expected {wanted}"),
+        };
+        source.report.error(&self.place(), message);
+        None
     }
 
     fn resolve(&self, source: &Source<'_>) -> Option<Result<Scalar, variable::Unresolved>> {
@@ -286,153 +287,5 @@ impl<T: Read> Read for Option<T> {
         let is_null =
             matches!(at.resolve(source), Some(Ok(scalar)) if scalar.core_type() == CoreType::Null);
         if is_null { Some(None) } else { T::read(at, source).map(Some) }
-    }
-}
-
-impl<T: Read> Read for Vec<Placed<T>> {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Kind::Sequence(items) = &at.node.kind else {
-            at.wrong_type("a list", source);
-            return None;
-        };
-        let mut values = Vec::new();
-        for (index, node) in items.iter().enumerate() {
-            let path = format!("{}[{index}]", at.path);
-            let at = At { node, path, key_mark: node.mark };
-            let place = at.place();
-            values.push(T::read(&at, source).map(|value| Placed {
-                value,
-                place,
-                is_written: true,
-            }));
-        }
-        values.into_iter().collect()
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Placed<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
-/// A mapping whose keys the operator chooses, in the file's order.
-#[derive(Clone)]
-pub(super) struct Entries<T>(pub(super) Vec<(Placed<Box<str>>, Field<T>)>);
-
-impl<T: fmt::Debug> fmt::Debug for Entries<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(_, value)| value)).finish()
-    }
-}
-
-impl<T: Read> Read for Entries<T> {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Kind::Mapping(entries) = &at.node.kind else {
-            at.wrong_type("keys with values", source);
-            return None;
-        };
-        let read = |entry: &Entry, source: &mut Source<'_>| {
-            let below = at.below(entry);
-            let key_place = entry.key_mark.at(&below.path);
-            let key =
-                Placed { value: entry.key.as_str().into(), place: key_place, is_written: true };
-            let place = below.place();
-            let value = T::read(&below, source);
-            (key, Field(value.map(|value| Placed { value, place, is_written: true })))
-        };
-        Some(Self(entries.iter().map(|entry| read(entry, source)).collect()))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Entries<T> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("Map_of_{}", T::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let values = generator.subschema_for::<T>();
-        schemars::json_schema!({ "type": "object", "additionalProperties": values })
-    }
-}
-
-impl Node {
-    /// A default, as if written; it stands nowhere.
-    fn from_default(value: &Value) -> Self {
-        let kind = match value {
-            Value::Array(items) => Kind::Sequence(items.iter().map(Self::from_default).collect()),
-            Value::Object(keys) => Kind::Mapping(keys.iter().map(Entry::from_default).collect()),
-            Value::String(text) => Kind::Scalar { text: text.clone(), is_plain: false },
-            Value::Null | Value::Bool(_) | Value::Number(_) => {
-                Kind::Scalar { text: value.to_string(), is_plain: true }
-            }
-        };
-        Self { mark: Mark::default(), kind }
-    }
-}
-
-impl Entry {
-    fn from_default((key, value): (&String, &Value)) -> Self {
-        Self { key: key.clone(), key_mark: Mark::default(), value: Node::from_default(value) }
-    }
-}
-
-/// A JSON value the operator writes freely.
-#[derive(Clone, Debug)]
-pub(super) struct Json(pub(super) Value);
-
-impl Read for Json {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let value = match &at.node.kind {
-            Kind::Scalar { .. } => {
-                let scalar = at.scalar("a value", source)?;
-                scalar.to_json().or_else(|| {
-                    source.report.error(&at.place(), "this number has no JSON form; quote it");
-                    None
-                })?
-            }
-            Kind::Sequence(_) => {
-                let items = Vec::<Placed<Json>>::read(at, source)?;
-                Value::Array(items.into_iter().map(|item| item.value.0).collect())
-            }
-            Kind::Mapping(_) => {
-                let mut keys = Map::new();
-                for (key, value) in Entries::<Json>::read(at, source)?.0 {
-                    keys.insert(key.value.into(), value.value()?.0.clone());
-                }
-                Value::Object(keys)
-            }
-        };
-        Some(Self(value))
-    }
-}
-
-impl JsonSchema for Json {
-    fn schema_name() -> Cow<'static, str> {
-        "Json".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        Schema::default()
     }
 }

@@ -76,7 +76,12 @@ pub(super) fn resolve_path(folder: &Path, path: &str) -> PathBuf {
 
 /// What the operating system says, without anything that was written in the file.
 pub(super) fn describe(error: &io::Error) -> String {
-    error.kind().to_string()
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => "too large".to_owned(),
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 const MAX_SECRET_BYTES: usize = 64 * 1024;

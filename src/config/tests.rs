@@ -2,6 +2,10 @@
 
 mod environment;
 mod good;
+mod mistakes;
+mod rules;
+mod schema;
+mod secrecy;
 
 pub(super) use environment::TestEnvironment;
 
@@ -18,7 +22,8 @@ fn problems(text: &str) -> String {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     };
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 const MINIMAL: &str = include_str!("../../config/minimal.yaml");

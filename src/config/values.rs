@@ -63,26 +63,18 @@ macro_rules! choice {
         impl Read for $type {
             fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
                 let words = [$($word),+];
-                let text = at.text(&words.join(" or "), source)?;
-                match text.as_str() {
-                    $($word => Some($value),)+
-                    other => {
-                        report_choice(at, &words, other, source);
-                        None
-                    }
-                }
+                let parse = |text: &str| match text {
+                    $($word => Ok($value),)+
+                    other => Err(match closest(other, words) {
+                        Some(word) => format!("probably `{word}` is meant"),
+                        None => "none of the known words".to_owned(),
+                    }),
+                };
+                at.parse(&format!("one of {}", words.join(", ")), parse, source)
             }
         }
         leaf_schema!($type, json!({ "enum": [$($word),+] }));
     };
-}
-
-fn report_choice(at: &At<'_>, words: &[&str], found: &str, source: &mut Source<'_>) {
-    let remedy = match closest(found, words.iter().copied()) {
-        Some(word) => format!("; did you mean `{word}`?"),
-        None => String::new(),
-    };
-    source.report.error(&at.place(), format!("expected one of {}{remedy}", words.join(", ")));
 }
 
 /// A schema that also admits `${NAME}` where the plain one would not.

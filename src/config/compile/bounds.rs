@@ -52,9 +52,9 @@ pub(super) fn size(
 
 /// The shortest timeout: zero would let nothing pass.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 fn written(duration: Duration) -> String {
     match (duration.as_millis(), duration.as_secs()) {

@@ -50,7 +50,7 @@ pub(super) fn of_resource(
             report.error(&placed.place, "null is no metadata value; leave the field out");
         }
         let is_url = key.value.ends_with("_uri") || key.value.as_ref() == "resource_documentation";
-        if is_url && !value.as_str().is_some_and(|text| text.parse::<HttpUrl>().is_ok()) {
+        if is_url && value.as_str().is_none_or(|text| text.parse::<HttpUrl>().is_err()) {
             report.error(&placed.place, "must be an absolute http(s) URL (RFC 9728 section 2)");
         }
         if key.value.as_ref() == "resource_name" && !value.is_string() {

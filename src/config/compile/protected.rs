@@ -81,9 +81,14 @@ fn named_server<'s>(
         if let Some(server) = found {
             server.mark_used();
         } else if servers.is_complete() {
-            let known = servers.iter().map(|server| &*server.name);
-            let remedy = closest(&name.value.0, known)
-                .map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+            // Any of them may be the one that was meant.
+            servers.iter().for_each(Server::mark_used);
+            let known: Vec<_> = servers.iter().map(|server| &*server.name).collect();
+            let remedy = match closest(&name.value.0, known.iter().copied()) {
+                Some(close) => format!("; did you mean `{close}`?"),
+                None if known.is_empty() => String::new(),
+                None => format!("; known: {}", known.join(", ")),
+            };
             report.error(&name.place, format!("no authorization server has this name{remedy}"));
         }
     }

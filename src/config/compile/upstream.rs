@@ -93,19 +93,15 @@ fn header_value(value: &Placed<Header>, report: &mut Report<'_>) -> Option<Heade
     let text = secret.expose();
     let is_sendable = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
         && text.trim_matches([' ', '\t']) == text;
-    match HeaderValue::from_str(text).ok().filter(|_| is_sendable) {
-        Some(mut parsed) => {
-            // It is often a credential; its Debug then shows nothing.
-            parsed.set_sensitive(true);
-            Some(parsed)
-        }
-        None => {
-            let message = "not a header value: printable ASCII without line breaks, and without \
-                           spaces at its ends";
-            report.error(&value.place, message);
-            None
-        }
-    }
+    let Some(mut parsed) = HeaderValue::from_str(text).ok().filter(|_| is_sendable) else {
+        let message = "not a header value: printable ASCII without line breaks, and without \
+                       spaces at its ends";
+        report.error(&value.place, message);
+        return None;
+    };
+    // It is often a credential; its Debug then shows nothing.
+    parsed.set_sensitive(true);
+    Some(parsed)
 }
 
 /// Servers that map `-` to `_`, as CGI does, see the same header in both spellings.

@@ -72,7 +72,7 @@ section! {
         /// How long an inactive answer is believed.
         negative_ttl: Span = "10s",
         /// Answers remembered, active and inactive ones each.
-        max_entries: Count = 100000,
+        max_entries: Count = 100_000,
         /// How long past its ttl an active answer serves while the server fails; 0s: not at all.
         stale_if_error: Span = "0s",
     }

@@ -31,11 +31,11 @@ section! {
     /// Bounds on what one peer may cost.
     Limits {
         /// Connections served at once; more are answered 503.
-        max_connections: Count = 10000,
+        max_connections: Count = 10_000,
         /// Bytes of a whole request head.
-        max_header_bytes: Count = 32768,
+        max_header_bytes: Count = 32_768,
         /// Bytes of a JSON-RPC request body.
-        max_body_bytes: Count = 4194304,
+        max_body_bytes: Count = 4_194_304,
         /// Time for a request head to arrive.
         header_timeout: Span = "10s",
         /// Time for a request body to arrive.

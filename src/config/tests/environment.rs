@@ -32,6 +32,11 @@ impl Default for TestEnvironment {
     fn default() -> Self {
         Self { variables: HashMap::new(), files: HashMap::new() }
             .with_variable("INTROSPECTION_SECRET", CANARY)
+            .with_variable("NUMBER", "12")
+            .with_variable("EMPTY", "")
+            .with_file("secret", format!("{CANARY}\n").as_bytes())
+            .with_file("empty", b"\r\n")
+            .with_file("key", b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY\n")
     }
 }
 

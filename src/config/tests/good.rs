@@ -19,7 +19,7 @@ fn the_smallest_file_fills_all_settings() {
     assert_eq!((&*server.name, server.issuer.as_str()), ("corp", "https://auth.example.com"));
     let ClientAuthentication::ClientSecretBasic { id, secret } = &server.client else { panic!() };
     assert_eq!((id.as_str(), secret.expose()), ("gatehouse", super::environment::CANARY));
-    assert_eq!(server.introspection.cache_ttl, Duration::from_secs(60));
+    assert_eq!(server.introspection.cache_ttl, Duration::from_mins(1));
     let route = &settings.routes[0];
     assert_eq!((&*route.name, &*route.path), ("notes", "/notes"));
     assert_eq!(route.upstream.url.as_str(), "http://127.0.0.1:3001/mcp");
