@@ -5,6 +5,9 @@
 //!    asked every half second.
 //! 3. A client that closed its sending side counts as gone: a response to it would most often go
 //!    nowhere, and HTTP gives no other sign.
+//!
+//! It cannot see an end that has not arrived: one behind more unread bytes than the operating
+//! system takes in stays with the client's until somebody reads.
 
 use std::{
     io,
