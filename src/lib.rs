@@ -17,5 +17,6 @@ pub mod clock;
 pub mod config;
 pub mod forward;
 pub mod jsonrpc;
+pub mod listener;
 pub mod metrics;
 pub mod oauth;

@@ -1,0 +1,3 @@
+//! The network edge: what happens between an accepted socket and a request.
+
+pub mod wire;
