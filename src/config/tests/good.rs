@@ -83,6 +83,7 @@ fn every_key_reaches_the_settings() {
     let environment = TestEnvironment::default()
         .with_variable("SESSION_KEY", key)
         .with_variable("NOTES_KEY", "n")
+        .with_variable("SECRETS_DIR", "secrets")
         .with_file("secrets/partner", b"partner-secret\n")
         .with_file("secrets/session-key", key.as_bytes())
         .with_file("secrets/notes-authorization", b"Bearer x\n");
