@@ -285,9 +285,11 @@ pub(super) struct Count(pub(super) u64);
 impl Read for Count {
     fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
         let scalar = at.scalar("a whole number", source)?;
-        let value = scalar.to_json().and_then(|value| value.as_u64());
+        // `010` is eight to some readers of YAML and ten to others.
+        let is_ambiguous = scalar.text.len() > 1 && scalar.text.starts_with('0');
+        let value = scalar.to_json().filter(|_| !is_ambiguous).and_then(|value| value.as_u64());
         if value.is_none() {
-            at.wrong_type("a whole number, zero or more", source);
+            at.wrong_type("a plain whole number, zero or more", source);
         }
         value.map(Self)
     }
