@@ -120,7 +120,7 @@ impl Facts {
             return Err(WireFault::TargetTooLong);
         }
         // A fragment never belongs on the wire, and the URI type above would drop it silently.
-        let is_target_byte = |byte: u8| byte.is_ascii_graphic() & (byte != b'#');
+        let is_target_byte = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         self.is_http_10 = version == b"HTTP/1.0";
         let is_well_formed = is_token(method)
             && method.len() <= MAX_METHOD_BYTES
@@ -211,7 +211,7 @@ fn every(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
 
 /// What may stand in a field value: no control byte but the tab (RFC 9110 section 5.5).
 pub(super) fn is_value_byte(byte: u8) -> bool {
-    ((byte >= b' ') & (byte != 0x7f)) | (byte == b'\t')
+    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
 const MAX_FIELDS: usize = 100;
