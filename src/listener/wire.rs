@@ -3,8 +3,8 @@
 //! hyper accepts what a gateway must not (two lengths, bare line feeds, chunk extensions that are
 //! none), and a byte pipelined behind a request hides from it that the client has left.
 //!
-//! 1. A head is collected whole, checked on its raw bytes ([`head`]) and only then let pass.
-//! 2. Its body passes as it comes, followed to its last byte ([`body`]); after a violation hyper
+//! 1. A head is collected whole, checked on its raw bytes (`head`) and only then let pass.
+//! 2. Its body passes as it comes, followed to its last byte (`body`); after a violation hyper
 //!    reads an error, which ends the request's body.
 //! 3. What lies behind a message stays here until the response is complete and written
 //!    ([`Exchange`]); the end of the connection is watched meanwhile (RFC 9112 section 9.6).

@@ -120,12 +120,12 @@ impl Facts {
             return Err(WireFault::TargetTooLong);
         }
         // A fragment never belongs on the wire, and the URI type above would drop it silently.
-        let is_target_byte = |&byte: &u8| byte.is_ascii_graphic() && byte != b'#';
+        let is_target_byte = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         self.is_http_10 = version == b"HTTP/1.0";
         let is_well_formed = is_token(method)
             && method.len() <= MAX_METHOD_BYTES
             && !target.is_empty()
-            && target.iter().all(is_target_byte)
+            && every(target, is_target_byte)
             && (self.is_http_10 || version == b"HTTP/1.1");
         if is_well_formed { Ok(()) } else { Err(WireFault::RequestLine) }
     }
@@ -138,7 +138,7 @@ impl Facts {
         let colon = memchr(b':', line).ok_or_else(malformed)?;
         let (name, value) = line.split_at_checked(colon).ok_or_else(malformed)?;
         let value = value.get(1..).unwrap_or_default();
-        if !is_token(name) || !value.iter().copied().all(is_value_byte) {
+        if !is_token(name) || !every(value, is_value_byte) {
             return Err(malformed());
         }
         // The length is compared first: most names match none of the three.
@@ -201,6 +201,12 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
         byte,
         b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'#'..=b'\'' | b'!' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~'
     )
+}
+
+/// Looks at every byte, without stopping at the first that fails: almost none does, and a loop
+/// without an exit is done many bytes at a time.
+fn every(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, &byte| all & holds(byte))
 }
 
 /// What may stand in a field value: no control byte but the tab (RFC 9110 section 5.5).

@@ -4,7 +4,7 @@
 //! that the client has not read yet.
 //!
 //! 1. The sending side is closed first, so that the client sees the end of the response.
-//! 2. What the client still sends is read and dropped, until it closes, for one second, or 4 MiB.
+//! 2. What the client still sends is read and dropped, until it closes, for two seconds, or 4 MiB.
 
 use std::{
     io,
@@ -70,6 +70,6 @@ impl Linger {
     }
 }
 
-const MAX_TIME: Duration = Duration::from_secs(1);
+const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 const SCRATCH_BYTES: usize = 8 * 1024;

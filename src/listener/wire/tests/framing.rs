@@ -27,7 +27,17 @@ async fn a_request_behind_another_waits_for_its_response() {
 }
 
 #[tokio::test]
-async fn a_response_that_ends_without_a_last_byte_lets_the_next_request_pass() {
+async fn no_more_than_a_bounded_part_is_read_ahead() {
+    let server = Server::start().await;
+    let mut client = server.connect_with_small_buffers().await;
+    client.write_all(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
+    let behind = vec![b'x'; 1024 * 1024];
+    let sent = timeout(ms(1000), client.write_all(&behind)).await;
+    assert!(sent.is_err(), "all of it was taken");
+}
+
+#[tokio::test]
+async fn a_response_whose_end_came_late_lets_the_next_request_pass() {
     let server = Server::start().await;
     let mut client = server.connect().await;
     let requests = "GET /late-end HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -59,11 +59,19 @@ async fn e03_an_idle_connection_closes_without_a_word() {
 }
 
 #[tokio::test]
-async fn e03_idle_time_counts_from_a_response_that_ended_without_a_last_byte() {
+async fn e03_idle_time_counts_from_a_response_whose_end_came_late() {
     let server = Server::start().await;
     let (time, response) = kept(&server, b"GET /late-end HTTP/1.1\r\nHost: a\r\n\r\n", b"").await;
     assert!((ms(280)..ms(1000)).contains(&time), "{time:?}");
-    assert!(response.ends_with("late"), "{response:?}");
+    assert!(response.ends_with("4\r\nlate\r\n0\r\n\r\n"), "{response:?}");
+}
+
+#[tokio::test]
+async fn a_response_that_ends_with_the_connection_ends_it_at_once() {
+    let server = Server::start().await;
+    let (time, response) = kept(&server, b"GET /late-end HTTP/1.0\r\n\r\n", b"").await;
+    assert!(time < ms(250), "{time:?}");
+    assert!(response.ends_with("\r\n\r\nlate"), "{response:?}");
 }
 
 #[tokio::test]
@@ -102,9 +110,7 @@ async fn a_client_that_takes_its_response_slowly_is_not_idle() {
         idle_timeout: ms(50),
     })
     .await;
-    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4096).expect("a small window");
-    let mut client = socket.connect(server.address).await.expect("a connection");
+    let mut client = server.connect_with_small_buffers().await;
     client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
     tokio::time::sleep(ms(400)).await;
     let response = read_to_end(&mut client).await;
