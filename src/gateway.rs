@@ -275,13 +275,13 @@ enum Unopened {
     Reference { reference: Box<str>, has_query: bool },
 }
 
-fn destination(below: Below<'_>, head: &Head) -> Unopened {
+fn destination(below: Below, head: &Head) -> Unopened {
     match below {
         Below::Nothing => Unopened::Known(forward::Destination::Main),
-        Below::Path(path) => Unopened::Known(forward::Destination::Below(path.into())),
+        Below::Path(path) => Unopened::Known(forward::Destination::Below(path)),
         Below::Reference(reference) => {
             let has_query = head.target.query().is_some();
-            Unopened::Reference { reference: reference.into(), has_query }
+            Unopened::Reference { reference, has_query }
         }
     }
 }

@@ -10,15 +10,19 @@
     )
 )]
 
+pub mod admin;
 pub mod admission;
+pub mod app;
 pub mod authenticate;
 pub mod authorize;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod forward;
 pub mod gateway;
 pub mod jsonrpc;
 pub mod listener;
+pub mod logging;
 pub mod metrics;
 pub mod oauth;
 pub mod rejection;

@@ -70,12 +70,23 @@ pub struct Row {
     pub message: &'static str,
     /// The metrics label and log field; from a closed set.
     pub reason: &'static str,
-    /// The challenge, when there is one; within it, the error, when there is one.
-    challenge: Option<Option<ChallengeError>>,
+    /// The challenge, if any.
+    challenge: Challenged,
     /// `Allow`, for 405.
     allow: Option<&'static str>,
     /// Whether the client should come back.
     is_passing: bool,
+}
+
+/// Whether a refusal has a challenge, and what error is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenged {
+    /// It has none.
+    No,
+    /// It has one without error: the request carried no credentials.
+    Plain,
+    /// It has one with this error.
+    With(ChallengeError),
 }
 
 impl Rejection {
@@ -86,7 +97,7 @@ impl Rejection {
             Self::Authorize(AuthorizeError::InsufficientScope { .. }, _) => {
                 Row::new(StatusCode::FORBIDDEN, "insufficient_scope", "insufficient_scope")
                     .code(ErrorCode::Unauthorized)
-                    .challenge(Some(ChallengeError::InsufficientScope))
+                    .challenge(Challenged::With(ChallengeError::InsufficientScope))
             }
             Self::Body(error) | Self::Forward(ForwardError::Body(error)) => body_row(*error),
             Self::DocumentUnavailable => {
@@ -123,14 +134,15 @@ impl Rejection {
 
     /// The route whose web origins may read the refusal; `None` for one that no page may read.
     pub fn resource(&self) -> Option<&Arc<ProtectedResource>> {
-        match self {
-            Self::Route(
-                RouteError::Method(resource, _)
-                | RouteError::Origin(resource)
-                | RouteError::UnexpectedBody(resource),
-            ) => Some(resource),
-            _ => None,
+        if let Self::Route(
+            RouteError::Method(resource, _)
+            | RouteError::Origin(resource)
+            | RouteError::UnexpectedBody(resource),
+        ) = self
+        {
+            return Some(resource);
         }
+        None
     }
 
     /// Whether any page may read the refusal, as any page may read public documents.
@@ -156,7 +168,12 @@ impl Rejection {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let (Some(error), Some(parameters)) = (row.challenge, parameters) {
+        let error = match row.challenge {
+            Challenged::No => None,
+            Challenged::Plain => Some(None),
+            Challenged::With(error) => Some(Some(error)),
+        };
+        if let (Some(error), Some(parameters)) = (error, parameters) {
             let needed = self.needed_scopes(parameters);
             data.error = error.map(ChallengeError::code);
             data.error_description = error.map(ChallengeError::description);
@@ -180,10 +197,10 @@ impl Rejection {
     }
 
     fn needed_scopes<'a>(&'a self, parameters: &'a ChallengeParameters) -> &'a Scope {
-        match self {
-            Self::Authorize(AuthorizeError::InsufficientScope { required, .. }, _) => required,
-            _ => &parameters.required_scopes,
+        if let Self::Authorize(AuthorizeError::InsufficientScope { required, .. }, _) = self {
+            return required;
         }
+        &parameters.required_scopes
     }
 
     fn describe<'a>(&'a self, data: &mut Data<'a>) {
@@ -239,7 +256,7 @@ impl Row {
             code: ErrorCode::InvalidRequest,
             message,
             reason,
-            challenge: None,
+            challenge: Challenged::No,
             allow: None,
             is_passing: false,
         }
@@ -250,11 +267,7 @@ impl Row {
         Self { is_passing: true, ..row.code(ErrorCode::Unavailable) }
     }
 
-    fn unauthorized(
-        status: StatusCode,
-        reason: &'static str,
-        error: Option<ChallengeError>,
-    ) -> Self {
+    fn unauthorized(status: StatusCode, reason: &'static str, error: Challenged) -> Self {
         Self::new(status, "Unauthorized", reason).code(ErrorCode::Unauthorized).challenge(error)
     }
 
@@ -262,23 +275,23 @@ impl Row {
         Self { code, ..self }
     }
 
-    fn challenge(self, error: Option<ChallengeError>) -> Self {
-        Self { challenge: Some(error), ..self }
+    fn challenge(self, challenge: Challenged) -> Self {
+        Self { challenge, ..self }
     }
 }
 
 fn authenticate_row(error: &AuthenticateError) -> Row {
     let malformed = |why| {
-        let error = Some(ChallengeError::InvalidRequest(why));
+        let error = Challenged::With(ChallengeError::InvalidRequest(why));
         Row::unauthorized(StatusCode::BAD_REQUEST, "invalid_request", error)
     };
     let invalid = |reason, why| {
-        let error = Some(ChallengeError::InvalidToken(why));
+        let error = Challenged::With(ChallengeError::InvalidToken(why));
         Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
     };
     match error {
         AuthenticateError::Credentials(CredentialsError::Missing) => {
-            Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", None)
+            Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
         }
         AuthenticateError::Credentials(CredentialsError::InQuery) => {
             malformed("An access token in the query is not accepted")

@@ -36,18 +36,18 @@ pub enum Destination<'a> {
     /// A document path, asked by a browser what it may send.
     PublicPreflight,
     /// A route.
-    Resource(&'a Arc<ProtectedResource>, Below<'a>),
+    Resource(&'a Arc<ProtectedResource>, Below),
 }
 
 /// What of a path lies below its route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Below<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Below {
     /// Nothing.
     Nothing,
     /// What may be a sealed reference.
-    Reference(&'a str),
+    Reference(Box<str>),
     /// A path that the route forwards, with its slash.
-    Path(&'a str),
+    Path(Box<str>),
 }
 
 /// A document under `/.well-known/`.
@@ -114,7 +114,7 @@ impl Router {
     pub fn route<'a>(
         &'a self,
         parts: &Parts,
-        target: &'a Target,
+        target: &Target,
         has_body: bool,
     ) -> Result<Destination<'a>, RouteError> {
         let misdirected = || RouteError::Host(target.authority().to_string().into());
@@ -161,7 +161,7 @@ fn document_for<'a>(
 }
 
 impl Site {
-    fn resource<'a>(&'a self, path: &'a str) -> Option<(&'a Arc<ProtectedResource>, Below<'a>)> {
+    fn resource(&self, path: &str) -> Option<(&Arc<ProtectedResource>, Below)> {
         self.resources.iter().find_map(|resource| {
             let base = resource.path.trim_end_matches('/');
             let below = below(path.strip_prefix(base)?, resource.forwards_subpaths)?;
@@ -171,16 +171,16 @@ impl Site {
 }
 
 /// Reads what follows a route's path; `None` when the route does not serve it.
-fn below(rest: &str, forwards_subpaths: bool) -> Option<Below<'_>> {
+fn below(rest: &str, forwards_subpaths: bool) -> Option<Below> {
     // The path itself, or with a lone trailing slash.
     if matches!(rest, "" | "/") {
         return Some(Below::Nothing);
     }
     let segment = rest.strip_prefix('/')?;
     if Sealer::is_plausible(segment) {
-        return Some(Below::Reference(segment));
+        return Some(Below::Reference(segment.into()));
     }
-    forwards_subpaths.then_some(Below::Path(rest))
+    forwards_subpaths.then(|| Below::Path(rest.into()))
 }
 
 #[cfg(test)]
@@ -195,8 +195,8 @@ mod tests {
         assert_eq!(below("/", false), Some(Below::Nothing));
         assert_eq!(below("-admin", true), None);
         assert_eq!(below("/x", false), None);
-        assert_eq!(below("/x", true), Some(Below::Path("/x")));
-        assert_eq!(below(&below_reference, false), Some(Below::Reference(&reference)));
+        assert_eq!(below("/x", true), Some(Below::Path("/x".into())));
+        assert_eq!(below(&below_reference, false), Some(Below::Reference(reference.into())));
         assert_eq!(below(&format!("{below_reference}/x"), false), None);
     }
 }

@@ -92,7 +92,7 @@ impl Snapshot {
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
-        Ok(Self { router, authorization_servers, settings })
+        Ok(Self { settings, router, authorization_servers })
     }
 }
 

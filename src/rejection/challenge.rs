@@ -13,7 +13,7 @@ use crate::{oauth::Scope, resource::ChallengeParameters};
 
 /// What a challenge says beyond the route's own parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChallengeError {
+pub(super) enum ChallengeError {
     /// RFC 6750 section 3.1: the token lacks privileges.
     InsufficientScope,
     /// The request is malformed, for this reason.
@@ -24,7 +24,7 @@ pub enum ChallengeError {
 
 impl ChallengeError {
     /// The error code of RFC 6750 section 3.1.
-    pub fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidRequest(_) => "invalid_request",
@@ -33,7 +33,7 @@ impl ChallengeError {
     }
 
     /// For people; from a closed set.
-    pub fn description(self) -> &'static str {
+    pub(super) fn description(self) -> &'static str {
         match self {
             Self::InsufficientScope => "The access token lacks a scope that this needs",
             Self::InvalidRequest(why) | Self::InvalidToken(why) => why,
@@ -42,7 +42,7 @@ impl ChallengeError {
 }
 
 /// Writes a challenge; `scope` is what the operation needs.
-pub fn challenge(
+pub(super) fn challenge(
     parameters: &ChallengeParameters,
     error: Option<ChallengeError>,
     scope: &Scope,
