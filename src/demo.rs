@@ -1,0 +1,7 @@
+//! `gatehouse demo`.
+
+pub mod authorization_server;
+mod http_server;
+mod random;
+
+pub use http_server::Background;
