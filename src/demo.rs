@@ -6,3 +6,4 @@ pub mod mcp_server;
 mod random;
 
 pub use http_server::Background;
+pub mod tour;

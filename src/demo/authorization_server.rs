@@ -40,7 +40,10 @@ pub use self::{
     login::User,
 };
 use super::http_server::{self, Background, Body, plain};
-use crate::{clock::Clock, oauth::Scope};
+use crate::{
+    clock::Clock,
+    oauth::{Scope, ScopeToken},
+};
 
 /// What the server is told at its start.
 #[derive(Clone, Debug)]
@@ -99,7 +102,7 @@ impl AuthorizationServer {
     fn metadata(&self) -> Value {
         let issuer = &self.settings.issuer;
         let scopes: Vec<&str> =
-            self.settings.scopes_supported.iter().map(|scope| scope.as_str()).collect();
+            self.settings.scopes_supported.iter().map(ScopeToken::as_str).collect();
         let methods = ["client_secret_basic", "client_secret_post", "none"];
         json!({
             "issuer": issuer,
@@ -145,7 +148,7 @@ impl http_server::Service for AuthorizationServer {
         let mut response = match request.method() {
             &Method::OPTIONS if endpoint.is_for_browsers() => preflight(),
             method if *method == endpoint.method() => self.dispatch(endpoint, request),
-            _ => not_allowed(endpoint.method()),
+            _ => not_allowed(&endpoint.method()),
         };
         if endpoint.is_for_browsers() {
             let everyone = HeaderValue::from_static("*");
@@ -213,9 +216,9 @@ fn preflight() -> Response<Body> {
     response
 }
 
-fn not_allowed(method: Method) -> Response<Body> {
+fn not_allowed(method: &Method) -> Response<Body> {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
-    let allow = if method == Method::GET { "GET" } else { "POST" };
+    let allow = if *method == Method::GET { "GET" } else { "POST" };
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }

@@ -40,12 +40,12 @@ pub(super) fn login_page(
     notice: Option<&'static str>,
 ) -> Response<Body> {
     let resource = login.resource.as_ref().map_or("no resource in particular", |it| it.as_str());
-    let scopes: String = login
+    let scopes: Vec<String> = login
         .scope
         .iter()
         .map(|scope| format!("<li><code>{}</code></li>", escape(scope.as_str())))
         .collect();
-    let test_users: String = users
+    let test_users: Vec<String> = users
         .iter()
         .map(|user| {
             format!(
@@ -68,6 +68,8 @@ pub(super) fn login_page(
          autocomplete=\"current-password\"></label>\
          <button name=\"decision\" value=\"allow\">Log in and allow</button> \
          <button name=\"decision\" value=\"deny\">Deny</button></form>",
+        scopes = scopes.concat(),
+        test_users = test_users.concat(),
         client = escape(&client.name),
         resource = escape(resource),
         redirect_uri = escape(&login.redirect_uri),

@@ -120,11 +120,11 @@ fn may_register(uri: &str) -> bool {
     // RFC 6749 section 3.1.2: absolute, without fragment.
     let is_sound = uri.len() <= MAX_URI_BYTES && url.fragment().is_none();
     let is_allowed = match url.scheme() {
-        "https" => true,
         "http" => is_loopback(&url),
         // What a browser would run or open by itself.
         "about" | "blob" | "data" | "file" | "filesystem" | "ftp" | "javascript" | "vbscript"
         | "view-source" | "ws" | "wss" => false,
+        // https, or an app's own scheme.
         _ => true,
     };
     is_sound && is_allowed
