@@ -86,6 +86,13 @@ impl Walk<'_> {
         Ok(answer)
     }
 
+    /// The same in one line, once the like has been shown.
+    async fn ask_briefly(&mut self, call: &Call) -> Result<Answer, TourFailure> {
+        let answer = read(send(&self.http, call).await?).await?;
+        self.screen.brief_exchange(call, &answer)?;
+        Ok(answer)
+    }
+
     /// An identifier that no earlier message of the tour had.
     fn next_id(&mut self) -> u32 {
         self.calls += 1;

@@ -6,7 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
-use super::{TestUser, TourFailure, Walk, check, exchange::Call, unexpected};
+use super::{
+    TestUser, TourFailure, Walk, check,
+    exchange::{Answer, Call},
+    unexpected,
+};
 use crate::demo::{authorization_server::pkce, random::random_text};
 
 /// A registered client and the server it is registered with.
@@ -18,6 +22,7 @@ pub(super) struct Client {
     token_endpoint: String,
     revocation_endpoint: String,
     user: TestUser,
+    has_logged_in: bool,
 }
 
 impl Client {
@@ -49,12 +54,13 @@ impl Client {
             token_endpoint: endpoint("token_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
             user,
+            has_logged_in: false,
         })
     }
 
     /// Logs the user in for `resource` and `scope`; returns the access token.
     pub(super) async fn log_in(
-        &self,
+        &mut self,
         walk: &mut Walk<'_>,
         resource: &str,
         scope: &str,
@@ -62,10 +68,10 @@ impl Client {
         let random = || random_text().map_err(|error| unexpected(error.to_string()));
         let (state, code_verifier) = (random()?, random()?);
         let url = self.authorization_url(resource, scope, &state, &pkce::challenge(&code_verifier));
-        let page = walk.ask(&Call::get(url?).note("what the browser opens")).await?;
+        let page = self.ask(walk, &Call::get(url?).note("what the browser opens")).await?;
         check(page.status == 200, "the login page comes")?;
         let form = self.filled_form(&page.body)?;
-        let back = walk.ask(&form).await?;
+        let back = self.ask(walk, &form).await?;
         check(back.status == 303, "the login sends the browser back")?;
         let location = back.header("location").unwrap_or_default();
         let code = self.code(location, &state)?;
@@ -77,14 +83,21 @@ impl Client {
             ("code_verifier", &code_verifier),
             ("resource", resource),
         ];
-        let answer = walk.ask(&post_form(&self.token_endpoint, &form).note("the code")).await?;
+        let answer =
+            self.ask(walk, &post_form(&self.token_endpoint, &form).note("the code")).await?;
         check(answer.status == 200, "the code is exchanged")?;
         let issued = answer.json();
         let text = |name: &str| issued.get(name).and_then(Value::as_str).unwrap_or_default();
         check(text("token_type").eq_ignore_ascii_case("bearer"), "it is a Bearer token")?;
         check(text("scope") == scope, "the scope is the one asked for")?;
         check(!text("access_token").is_empty(), "a token came")?;
+        self.has_logged_in = true;
         Ok(text("access_token").to_owned())
+    }
+
+    /// The first login is shown in full, the others in short.
+    async fn ask(&self, walk: &mut Walk<'_>, call: &Call) -> Result<Answer, TourFailure> {
+        if self.has_logged_in { walk.ask_briefly(call).await } else { walk.ask(call).await }
     }
 
     /// Revokes a token (RFC 7009).

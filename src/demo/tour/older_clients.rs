@@ -27,13 +27,13 @@ pub(super) async fn session(walk: &mut Walk<'_>, token: &str) -> Result<(), Tour
     let id = walk.next_id();
     let answer = walk.ask(&with_token(legacy(&url, &list_notes(id), Some(&session)))).await?;
     check_result(&answer, "4: Call Grandmother")?;
-    Ok(walk.screen.verdict("the session's name is sealed: it is worth nothing to anyone else")?)
+    Ok(walk.screen.verdict("the call went through within the session")?)
 }
 
 /// A client of 2024-11-05 connects over HTTP+SSE.
 pub(super) async fn server_sent_events(
     walk: &mut Walk<'_>,
-    client: &Client,
+    client: &mut Client,
 ) -> Result<(), TourFailure> {
     walk.step("A client of 2024-11-05 uses HTTP+SSE at /notes-sse")?;
     let token = client.log_in(walk, &walk.url("/notes-sse"), "notes.read").await?;
@@ -48,6 +48,7 @@ pub(super) async fn server_sent_events(
     let posted = walk.ask(&Call { token: Some(token), ..call }).await?;
     check(posted.status == 202, "status 202")?;
     let event = events.next().await?;
+    walk.screen.event(&event)?;
     let message = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
     let message = serde_json::from_str(message).unwrap_or(Value::Null);
     check(message.get("id") == Some(&json!(id)), "the answer to this call")?;

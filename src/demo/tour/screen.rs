@@ -70,6 +70,25 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
+    /// An event that came on an open stream.
+    pub(super) fn event(&mut self, event: &str) -> io::Result<()> {
+        self.painted("\x1b[32m", "   < an event on the open stream")?;
+        for line in event.lines() {
+            let (name, value) = line.split_once(": ").unwrap_or((line, ""));
+            let value = if name == "data" { shown_body(value) } else { value.to_owned() };
+            self.line(&format!("     {name}: {}", value.replace('\n', " / ")))?;
+        }
+        Ok(())
+    }
+
+    /// Both sides in one line, for what has been shown in full before.
+    pub(super) fn brief_exchange(&mut self, call: &Call, answer: &Answer) -> io::Result<()> {
+        let (address, _) = call.url.split_once('?').unwrap_or((&call.url, ""));
+        let note = if call.note.is_empty() { String::new() } else { format!("  ({})", call.note) };
+        let text = format!("   > {} {address}{note}  < {}", call.method, answer.status);
+        self.painted("\x1b[2m", &text)
+    }
+
     fn painted(&mut self, colour: &str, text: &str) -> io::Result<()> {
         if !self.has_colour {
             return self.line(text);
@@ -79,11 +98,15 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// The text of a tool result, otherwise the JSON with its secrets shortened; pages not at all.
+/// The text of an event or a tool result, otherwise the JSON with its secrets shortened; pages not
+/// at all.
 fn shown_body(body: &str) -> String {
     let Ok(mut json) = serde_json::from_str::<Value>(body) else {
-        return if body.is_empty() { String::new() } else { "(a page or stream)".to_owned() };
+        return if body.is_empty() { String::new() } else { "(a page)".to_owned() };
     };
+    if let Value::String(text) = json {
+        return text;
+    }
     if let Some(text) = json.pointer("/result/content/0/text").and_then(Value::as_str) {
         return text.to_owned();
     }
@@ -102,8 +125,7 @@ fn hide_secrets(json: &mut Value) {
     }
 }
 
-/// Path and query of a URL, long values shortened; the host too when it is not the first thing
-/// anybody would expect.
+/// A URL with the values shortened that are secret or say nothing to a reader.
 fn shown_url(url: &str) -> String {
     let Ok(parsed) = Url::parse(url) else { return url.to_owned() };
     let query: Vec<String> = parsed

@@ -18,14 +18,14 @@ pub(super) async fn walk_through(walk: &mut Walk<'_>, user: TestUser) -> Result<
     let metadata = resource_metadata(walk).await?;
     let metadata = authorization_server_metadata(walk, &metadata).await?;
     walk.step("The client registers; the user logs in for /notes with notes.read")?;
-    let client = Client::register(walk, &metadata, user).await?;
+    let mut client = Client::register(walk, &metadata, user).await?;
     let notes_token = client.log_in(walk, &walk.url("/notes"), "notes.read").await?;
     walk.screen.verdict("a token for this resource and this scope, and no other")?;
     allowed_call(walk, &notes_token).await?;
     older_clients::session(walk, &notes_token).await?;
-    older_clients::server_sent_events(walk, &client).await?;
-    let narrow_token = too_little_scope(walk, &client).await?;
-    let wide_token = wider_token(walk, &client).await?;
+    older_clients::server_sent_events(walk, &mut client).await?;
+    let narrow_token = too_little_scope(walk, &mut client).await?;
+    let wide_token = wider_token(walk, &mut client).await?;
     revoked_token(walk, &client, &wide_token).await?;
     foreign_token(walk, &narrow_token).await
 }
@@ -36,7 +36,7 @@ async fn without_a_token(walk: &mut Walk<'_>) -> Result<(), TourFailure> {
     let answer = walk.ask(&call_tool(&walk.url("/notes"), "list_notes", &json!({}), id)).await?;
     let refusal = Refusal { route: "notes", error: None, scope: "notes.read" };
     walk.check_refusal(&answer, id, &refusal)?;
-    Ok(walk.screen.verdict("401 with a challenge; the MCP server saw nothing")?)
+    Ok(walk.screen.verdict("401, and a challenge that names everything a client needs next")?)
 }
 
 async fn resource_metadata(walk: &mut Walk<'_>) -> Result<Value, TourFailure> {
@@ -76,7 +76,7 @@ async fn allowed_call(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailur
     Ok(walk.screen.verdict("200 with the tool's result")?)
 }
 
-async fn too_little_scope(walk: &mut Walk<'_>, client: &Client) -> Result<String, TourFailure> {
+async fn too_little_scope(walk: &mut Walk<'_>, client: &mut Client) -> Result<String, TourFailure> {
     walk.step("With notes.read alone, deleting through /notes-admin needs more scope")?;
     let token = client.log_in(walk, &walk.url("/notes-admin"), "notes.read").await?;
     let (id, answer) = delete_note(walk, &token).await?;
@@ -89,7 +89,7 @@ async fn too_little_scope(walk: &mut Walk<'_>, client: &Client) -> Result<String
     Ok(token)
 }
 
-async fn wider_token(walk: &mut Walk<'_>, client: &Client) -> Result<String, TourFailure> {
+async fn wider_token(walk: &mut Walk<'_>, client: &mut Client) -> Result<String, TourFailure> {
     walk.step("The client steps up: it asks for the scopes named, and the call succeeds")?;
     let scope = "notes.read notes.write";
     let token = client.log_in(walk, &walk.url("/notes-admin"), scope).await?;
