@@ -191,3 +191,52 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_BODY_BYTES: usize = 256 * 1024;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    struct Counted;
+
+    impl Service for Counted {
+        fn answer(&self, request: &Request<Bytes>) -> Response<Body> {
+            Response::new(Body::from(format!("{} bytes", request.body().len())))
+        }
+    }
+
+    async fn ask(address: SocketAddr, host: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A server that has refused already may not read on.
+        let _unread = stream.write_all(body.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _reset = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_its_own_names_and_bounded_bodies_are_served() {
+        let background = Background::default();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = serve(listener, Arc::new(Counted), &background).unwrap();
+        let ours = address.to_string();
+        assert!(ask(address, &ours, "abc").await.ends_with("3 bytes"));
+        let localhost = format!("localhost:{}", address.port());
+        assert!(ask(address, &localhost, "").await.ends_with("0 bytes"));
+        for host in ["evil.example", "127.0.0.1", "localhost"] {
+            assert!(ask(address, host, "abc").await.starts_with("HTTP/1.1 421 "), "{host}");
+        }
+        let large = "a".repeat(MAX_BODY_BYTES + 1);
+        assert!(ask(address, &ours, &large).await.starts_with("HTTP/1.1 413 "));
+        background.stop().await;
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}

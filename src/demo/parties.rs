@@ -127,3 +127,15 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 const INTROSPECTION_CLIENT: &str = "gatehouse";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_replaced_by_a_free_one() {
+        let taken = listen(0).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert_ne!(free_address(port).await.unwrap().port(), port);
+    }
+}

@@ -111,10 +111,15 @@ impl StandIn {
     }
 
     async fn refuse(&self, request: Request<Incoming>, error: Option<&str>) -> Response<Body> {
+        // Everything but the two other routes is taken for `notes`.
+        let route = match request.uri().path().trim_matches('/') {
+            route @ ("notes-admin" | "notes-sse") => route.to_owned(),
+            _ => "notes".to_owned(),
+        };
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
         let id = serde_json::from_slice::<serde_json::Value>(&bytes).map(|body| body["id"].clone());
         let metadata =
-            format!("http://{}/.well-known/oauth-protected-resource/notes", self.address);
+            format!("http://{}/.well-known/oauth-protected-resource/{route}", self.address);
         let mut details = json!({
             "required_scopes": ["notes.read"],
             "resource_metadata": metadata,
@@ -128,7 +133,7 @@ impl StandIn {
         let body = json!({"jsonrpc": "2.0", "id": id.unwrap_or_default(), "error": error});
         let mut response = answer(StatusCode::UNAUTHORIZED, &body);
         let challenge = format!(
-            "Bearer realm=\"notes\", resource_metadata=\"{metadata}\", {middle}scope=\"notes.read\""
+            "Bearer realm=\"{route}\", resource_metadata=\"{metadata}\", {middle}scope=\"notes.read\""
         );
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge.parse().unwrap());
         response
