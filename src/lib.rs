@@ -10,7 +10,13 @@
     )
 )]
 
+pub mod admission;
+pub mod authenticate;
+pub mod authorize;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod forward;
+pub mod jsonrpc;
+pub mod metrics;
 pub mod oauth;

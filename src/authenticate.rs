@@ -1,0 +1,179 @@
+//! Authentication: from the credentials of a request to a [`VerifiedToken`].
+//!
+//! 1. Read one well-formed bearer token, see [`bearer`].
+//! 2. Ask what its authorization server says of it (RFC 7662), or remembers.
+//! 3. Judge that anew on every request: an access token, bound to no key, from an accepted issuer,
+//!    for this resource (RFC 8707, RFC 9068 section 4), in time.
+//!
+//! A [`VerifiedToken`] exists only when all of it held; nothing else constructs one. Scopes are not
+//! judged here: a token that expired and is short of scope has expired.
+
+pub mod authorization_server;
+pub mod background;
+pub mod bearer;
+pub mod discovery;
+pub mod introspection;
+pub mod outbound;
+pub mod token_cache;
+pub mod token_facts;
+
+mod claims;
+mod client_authentication;
+mod judge;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+pub use self::judge::{InvalidToken, TokenFault};
+use self::{
+    authorization_server::{AuthorizationServer, Knowledge, Unavailable},
+    bearer::CredentialsError,
+    token_facts::{Principal, TokenFacts},
+};
+use crate::{
+    clock::Clock,
+    config::settings::{AudienceMatch, ProtectedSettings},
+    oauth::{ClientId, Issuer, Scope, Subject},
+};
+
+/// What one route asks of the tokens it takes.
+#[derive(Debug)]
+pub struct Authenticator {
+    server: Arc<AuthorizationServer>,
+    audiences: Vec<Box<str>>,
+    audience_match: AudienceMatch,
+    route: Box<str>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Proof that a token is active, from an accepted issuer, for this resource and in time.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    facts: Arc<TokenFacts>,
+    issuer: Issuer,
+}
+
+/// Why a request is not authenticated.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// No usable credentials came.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The token is not acceptable here.
+    #[error(transparent)]
+    Invalid(#[from] InvalidToken),
+    /// Nobody can say.
+    #[error("authorization server {name}: {cause}")]
+    Unavailable {
+        /// Which server could not be asked.
+        name: Box<str>,
+        /// Why.
+        cause: Unavailable,
+    },
+}
+
+impl Authenticator {
+    /// An authenticator for one protected route.
+    pub fn new(
+        route: &str,
+        settings: &ProtectedSettings,
+        server: Arc<AuthorizationServer>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            server,
+            audiences: settings.audiences.clone(),
+            audience_match: settings.audience_match,
+            route: route.into(),
+            clock,
+        }
+    }
+
+    /// The authorization server whose tokens are taken.
+    pub fn authorization_server(&self) -> &Arc<AuthorizationServer> {
+        &self.server
+    }
+
+    /// Turns the credentials of a request into proof, or says why not.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<VerifiedToken, AuthenticateError> {
+        let token = bearer::read(headers, query)?;
+        let settings = self.server.settings();
+        match self.server.know(&token).await {
+            Knowledge::Active(facts) => {
+                self.judge(&facts)?;
+                Ok(VerifiedToken { facts, issuer: settings.issuer.clone() })
+            }
+            Knowledge::Inactive => Err(InvalidToken::inactive(&settings.name).into()),
+            Knowledge::Unavailable(cause) => {
+                Err(AuthenticateError::Unavailable { name: settings.name.clone(), cause })
+            }
+        }
+    }
+}
+
+impl VerifiedToken {
+    /// The issuer, as configured.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The subject, when the token names one.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.facts.subject.as_ref()
+    }
+
+    /// The client it was issued to, when it names one.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        self.facts.client_id.as_ref()
+    }
+
+    /// The scopes it was granted.
+    pub fn scope(&self) -> &Scope {
+        &self.facts.scope
+    }
+
+    /// Who acts.
+    pub fn principal(&self) -> &Principal {
+        &self.facts.principal
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use crate::config::settings::{
+        AuthorizationServerSettings, ClaimNames, ClientAuthentication, IntrospectionSettings,
+    };
+
+    pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
+        AuthorizationServerSettings {
+            name: "corp".into(),
+            issuer: issuer.parse().unwrap(),
+            metadata_url: None,
+            metadata: serde_json::Map::new(),
+            clock_skew: Duration::from_secs(30),
+            client: ClientAuthentication::None { id: None },
+            introspection: IntrospectionSettings {
+                timeout: Duration::from_secs(1),
+                accepted_issuers: Vec::new(),
+                cache_ttl: Duration::from_mins(1),
+                cache_negative_ttl: Duration::from_secs(10),
+                cache_max_entries: 10,
+                stale_if_error: Duration::ZERO,
+            },
+            claims: ClaimNames {
+                scope: vec!["scope".into()],
+                subject: vec!["sub".into()],
+                client_id: vec!["client_id".into()],
+            },
+            tls_ca_pem: None,
+            insecure_allow_http: false,
+        }
+    }
+}

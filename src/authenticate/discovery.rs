@@ -1,0 +1,217 @@
+//! Authorization server metadata (RFC 8414, OpenID Connect Discovery 1.0).
+//!
+//! 1. Where to look: `metadata_url` alone when configured; otherwise RFC 8414 section 3.1 with the
+//!    path inserted, then the OpenID Connect document inserted and appended.
+//! 2. `issuer` in the document must be the configured one, byte for byte (RFC 8414 section 3.3).
+//! 3. Configured `metadata` fields replace discovered ones; with an introspection endpoint among
+//!    them nothing needs to be fetched.
+//! 4. An endpoint is https, or on this machine, or `insecure_allow_http` was written.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::outbound::{Outbound, OutboundError};
+use crate::{
+    config::settings::AuthorizationServerSettings,
+    oauth::{Issuer, is_loopback},
+};
+
+/// What is known of an authorization server.
+#[derive(Clone, Debug)]
+pub struct Discovered {
+    /// Where tokens are introspected (RFC 8414 section 2).
+    pub introspection_endpoint: Url,
+    /// The whole document, with the configured fields in it.
+    pub document: Bytes,
+}
+
+/// Why no usable document was found.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The document names another issuer.
+    #[error(
+        "{url} names the issuer {found:?}, but the configuration says {expected:?}: \
+         they must be equal byte for byte"
+    )]
+    Issuer {
+        /// Where it was found.
+        url: Url,
+        /// What it says.
+        found: Box<str>,
+        /// What is configured.
+        expected: Box<str>,
+    },
+    /// It is not a JSON object of the expected form.
+    #[error("{0} holds no authorization server metadata")]
+    Malformed(Url),
+    /// It has no endpoint that we could use.
+    #[error(
+        "the metadata has no usable introspection_endpoint: set \
+         authorization_servers.*.metadata.introspection_endpoint"
+    )]
+    NoIntrospectionEndpoint,
+    /// It could not be fetched.
+    #[error("{0}: {1}")]
+    Outbound(Url, OutboundError),
+    /// The server answered with another status.
+    #[error("{0} answered HTTP {1}")]
+    Status(Url, http::StatusCode),
+}
+
+/// Uses what is configured, without asking anybody, where that is enough.
+pub fn configured(
+    settings: &AuthorizationServerSettings,
+    needs_whole_document: bool,
+) -> Option<Result<Discovered, DiscoveryError>> {
+    let has = |field| settings.metadata.contains_key(field);
+    let is_whole = has("authorization_endpoint") && has("token_endpoint");
+    (has("introspection_endpoint") && (is_whole || !needs_whole_document))
+        .then(|| complete(Map::new(), settings))
+}
+
+/// Looks for the document in each place in turn.
+pub async fn discover(
+    outbound: &Outbound,
+    settings: &AuthorizationServerSettings,
+) -> Result<Discovered, DiscoveryError> {
+    let mut first_error = None;
+    for url in places(settings) {
+        match fetch(outbound, &url, &settings.issuer).await {
+            Ok(document) => return complete(document, settings),
+            // Without a connection the other places have nothing to add.
+            Err(error @ DiscoveryError::Outbound(..)) => return Err(error),
+            Err(error) => drop(first_error.get_or_insert(error)),
+        }
+    }
+    Err(first_error.unwrap_or(DiscoveryError::NoIntrospectionEndpoint))
+}
+
+fn places(settings: &AuthorizationServerSettings) -> Vec<Url> {
+    if let Some(url) = &settings.metadata_url {
+        return vec![url.clone()];
+    }
+    let Ok(issuer) = Url::parse(settings.issuer.as_str()) else { return Vec::new() };
+    // RFC 8414 section 3.1: a terminating slash is removed before the insertion.
+    let path = issuer.path().trim_end_matches('/').to_owned();
+    let at = |path: String| {
+        let mut url = issuer.clone();
+        url.set_path(&path);
+        url
+    };
+    let mut places = vec![
+        at(format!("/.well-known/oauth-authorization-server{path}")),
+        at(format!("/.well-known/openid-configuration{path}")),
+    ];
+    if !path.is_empty() {
+        places.push(at(format!("{path}/.well-known/openid-configuration")));
+    }
+    places
+}
+
+async fn fetch(
+    outbound: &Outbound,
+    url: &Url,
+    issuer: &Issuer,
+) -> Result<Map<String, Value>, DiscoveryError> {
+    let answer =
+        outbound.fetch(url).await.map_err(|error| DiscoveryError::Outbound(url.clone(), error))?;
+    if answer.status != http::StatusCode::OK {
+        return Err(DiscoveryError::Status(url.clone(), answer.status));
+    }
+    let malformed = || DiscoveryError::Malformed(url.clone());
+    let document: Map<String, Value> =
+        serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
+    let found = document.get("issuer").and_then(Value::as_str).ok_or_else(malformed)?;
+    if found != issuer.as_str() {
+        let (found, expected) = (found.into(), issuer.as_str().into());
+        return Err(DiscoveryError::Issuer { url: url.clone(), found, expected });
+    }
+    Ok(document)
+}
+
+fn complete(
+    mut document: Map<String, Value>,
+    settings: &AuthorizationServerSettings,
+) -> Result<Discovered, DiscoveryError> {
+    document.insert("issuer".to_owned(), settings.issuer.as_str().into());
+    for (field, value) in &settings.metadata {
+        document.insert(field.clone(), value.clone());
+    }
+    let endpoint = document
+        .get("introspection_endpoint")
+        .and_then(Value::as_str)
+        .and_then(|text| Url::parse(text).ok())
+        .filter(|url| is_acceptable(url, settings.insecure_allow_http))
+        .ok_or(DiscoveryError::NoIntrospectionEndpoint)?;
+    let document = Value::Object(document).to_string().into();
+    Ok(Discovered { introspection_endpoint: endpoint, document })
+}
+
+fn is_acceptable(url: &Url, allow_http: bool) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => allow_http || is_loopback(url),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks_at(issuer: &str) -> Vec<String> {
+        let mut settings = super::super::tests::settings(issuer);
+        settings.metadata_url = None;
+        places(&settings).into_iter().map(String::from).collect()
+    }
+
+    #[test]
+    fn path_is_inserted_then_appended() {
+        assert_eq!(
+            looks_at("https://as.example/tenant/a"),
+            [
+                "https://as.example/.well-known/oauth-authorization-server/tenant/a",
+                "https://as.example/.well-known/openid-configuration/tenant/a",
+                "https://as.example/tenant/a/.well-known/openid-configuration",
+            ]
+        );
+        for issuer in ["https://as.example", "https://as.example/"] {
+            assert_eq!(
+                looks_at(issuer),
+                [
+                    "https://as.example/.well-known/oauth-authorization-server",
+                    "https://as.example/.well-known/openid-configuration",
+                ]
+            );
+        }
+        assert_eq!(
+            looks_at("https://as.example/a/")[0],
+            "https://as.example/.well-known/oauth-authorization-server/a"
+        );
+    }
+
+    #[test]
+    fn configured_endpoint_needs_no_discovery() {
+        let mut settings = super::super::tests::settings("https://as.example/");
+        assert!(configured(&settings, false).is_none());
+        let endpoint = "https://as.example/introspect";
+        settings.metadata.insert("introspection_endpoint".into(), endpoint.into());
+        let discovered = configured(&settings, false).unwrap().unwrap();
+        assert_eq!(discovered.introspection_endpoint.as_str(), endpoint);
+        assert!(configured(&settings, true).is_none(), "a mirrored document needs more");
+    }
+
+    #[test]
+    fn endpoint_in_the_clear_is_refused() {
+        let mut settings = super::super::tests::settings("https://as.example");
+        for (endpoint, is_usable) in [
+            ("http://as.example/introspect", false),
+            ("http://127.0.0.1:9/introspect", true),
+            ("file:///etc/passwd", false),
+        ] {
+            settings.metadata.insert("introspection_endpoint".into(), endpoint.into());
+            assert_eq!(configured(&settings, false).unwrap().is_ok(), is_usable, "{endpoint}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Judging what is known of an active token, on every use.
+//!
+//! In this order: it is an access token; it is bound to no key (until a binding can be checked);
+//! its issuer is accepted; its audience is this resource; the time is right. `exp` is exact, since
+//! the authorization server itself said "active" by its own clock; `nbf` and `iat` have the
+//! configured skew.
+
+use super::{Authenticator, token_facts::TokenFacts};
+use crate::config::settings::AudienceMatch;
+
+/// Why a token is not acceptable.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct InvalidToken {
+    fault: TokenFault,
+    detail: Box<str>,
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It is bound to a key, and no proof of that key was asked for.
+    Bound,
+    /// It expired.
+    Expired,
+    /// The authorization server says that it is not active.
+    Inactive,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is no access token.
+    OtherType,
+    /// It was issued for another resource, or for none.
+    WrongAudience,
+    /// It is another issuer's.
+    WrongIssuer,
+}
+
+impl InvalidToken {
+    /// What is wrong.
+    pub fn fault(&self) -> TokenFault {
+        self.fault
+    }
+
+    pub(super) fn inactive(server: &str) -> Self {
+        let detail = format!(
+            "authorization server {server} says the token is not active: expired, revoked, of \
+             another server, or not to be introspected by our client"
+        );
+        Self::new(TokenFault::Inactive, detail)
+    }
+
+    fn new(fault: TokenFault, detail: String) -> Self {
+        Self { fault, detail: detail.into() }
+    }
+}
+
+impl Authenticator {
+    pub(super) fn judge(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+        if let Some(kind) = &facts.other_type {
+            let detail = format!("the token is of type {kind:?}, not an access token");
+            return Err(InvalidToken::new(TokenFault::OtherType, detail));
+        }
+        if facts.is_bound {
+            let detail = "the token is bound to a key (DPoP or mTLS), which this route cannot \
+                          check: have a plain bearer token issued";
+            return Err(InvalidToken::new(TokenFault::Bound, detail.to_owned()));
+        }
+        if let Some(iss) = &facts.foreign_issuer {
+            let name = &self.server.settings().name;
+            let detail = format!(
+                "iss is {iss:?}, not the issuer: if the server is right, add it to \
+                 authorization_servers.{name}.introspection.accepted_issuers"
+            );
+            return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
+        }
+        self.judge_audience(facts)?;
+        self.judge_time(facts)
+    }
+
+    fn judge_audience(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+        let accepts = |aud: &str| match self.audience_match {
+            AudienceMatch::ClientId => {
+                facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
+            }
+            AudienceMatch::Exact => self.audiences.iter().any(|accepted| **accepted == *aud),
+            AudienceMatch::Off => true,
+            AudienceMatch::Prefix => {
+                self.audiences.iter().any(|accepted| is_segment_prefix(aud, accepted))
+            }
+        };
+        let is_off = self.audience_match == AudienceMatch::Off;
+        if is_off || facts.audience.iter().any(|aud| accepts(aud)) {
+            return Ok(());
+        }
+        let detail = format!(
+            "aud is [{}]; this route accepts [{}]: add an audience mapper, or \
+             routes.{}.audiences",
+            facts.audience.join(", "),
+            self.audiences.join(", "),
+            self.route
+        );
+        Err(InvalidToken::new(TokenFault::WrongAudience, detail))
+    }
+
+    fn judge_time(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+        let now = self.clock.unix_seconds();
+        let skew = self.server.settings().clock_skew.as_secs_f64();
+        if let Some(exp) = facts.expires_at.filter(|exp| *exp <= now) {
+            let detail = format!("the token expired {:.0} s ago (exp {exp:.0})", now - exp);
+            return Err(InvalidToken::new(TokenFault::Expired, detail));
+        }
+        for (claim, time) in [("nbf", facts.not_before), ("iat", facts.issued_at)] {
+            if let Some(time) = time.filter(|time| *time > now + skew) {
+                let detail = format!(
+                    "{claim} lies {:.0} s ahead, more than clock_skew allows: compare the clocks",
+                    time - now
+                );
+                return Err(InvalidToken::new(TokenFault::NotYetValid, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
+fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    // An origin without path has its two slashes before the authority.
+    let has_authority = prefix.split_once("://").is_some_and(|(_, rest)| !rest.is_empty());
+    match whole.strip_prefix(prefix) {
+        Some(rest) => has_authority && (rest.is_empty() || rest.starts_with('/')),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_segment_prefix;
+
+    #[test]
+    fn audience_prefix_is_whole_segments_of_one_origin() {
+        let whole = "https://mcp.example/notes/team";
+        for prefix in
+            ["https://mcp.example", "https://mcp.example/", "https://mcp.example/notes", whole]
+        {
+            assert!(is_segment_prefix(prefix, whole), "{prefix}");
+        }
+        for prefix in [
+            "https://mcp.exam",
+            "https://mcp.example/note",
+            "https://mcp.example/notes/team/x",
+            "https://",
+            "https:",
+            "",
+            "http://mcp.example/notes",
+        ] {
+            assert!(!is_segment_prefix(prefix, whole), "{prefix}");
+        }
+    }
+}

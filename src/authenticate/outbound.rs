@@ -1,0 +1,146 @@
+//! The one way this gateway calls an authorization server.
+//!
+//! 1. One client per authorization server, with its own trust; no redirects, no proxies from the
+//!    environment, no cookies, no referer.
+//! 2. Every call has a timeout from its beginning to the last byte of the answer.
+//! 3. An answer is read up to a bound and no further.
+//! 4. No URL comes from a token or a request: only configuration and the server's own metadata.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use url::Url;
+
+/// An HTTP client for one authorization server.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    client: reqwest::Client,
+    timeout: Duration,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Whether its media type is `application/json`.
+    pub is_json: bool,
+    /// Its body, within the bound.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// The client could not be built: unusable trust anchors.
+    #[error("cannot build an HTTP client: {0}")]
+    Client(Box<str>),
+    /// The answer is larger than the bound.
+    #[error("the authorization server's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Nothing, or not everything, came in time.
+    #[error("the authorization server did not answer in time")]
+    Timeout,
+    /// The connection failed.
+    #[error("the authorization server cannot be reached: {0}")]
+    Transport(Box<str>),
+}
+
+impl Outbound {
+    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle.
+    pub fn new(ca_pem: Option<&[u8]>, timeout: Duration) -> Result<Self, OutboundError> {
+        let unusable = |error: reqwest::Error| OutboundError::Client(chain(&error));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .pool_idle_timeout(Duration::from_secs(15))
+            .pool_max_idle_per_host(16);
+        if let Some(pem) = ca_pem {
+            let anchors = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
+            builder = builder.tls_certs_only(anchors);
+        }
+        Ok(Self { client: builder.build().map_err(unusable)?, timeout })
+    }
+
+    /// Fetches a JSON document.
+    pub async fn fetch(&self, url: &Url) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
+        self.answer(request, MAX_DOCUMENT_BYTES).await
+    }
+
+    /// Posts a form.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: String,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, OutboundError> {
+        let mut request = self
+            .client
+            .post(url.clone())
+            .header(header::ACCEPT, JSON)
+            .header(header::CONTENT_TYPE, FORM)
+            .body(form);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        self.answer(request, MAX_ANSWER_BYTES).await
+    }
+
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+        max_bytes: usize,
+    ) -> Result<Answer, OutboundError> {
+        // reqwest's own timeout covers the body too; this one also bounds name resolution.
+        tokio::time::timeout(self.timeout, read(request, max_bytes))
+            .await
+            .unwrap_or(Err(OutboundError::Timeout))
+    }
+}
+
+async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
+    let mut response = request.send().await.map_err(|error| failure(&error))?;
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(OutboundError::TooLarge(max_bytes));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: response.status(), is_json, body: body.into() })
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn failure(error: &reqwest::Error) -> OutboundError {
+    if error.is_timeout() { OutboundError::Timeout } else { OutboundError::Transport(chain(error)) }
+}
+
+/// The causes of an error, without the URL: its query might hold something private.
+fn chain(error: &reqwest::Error) -> Box<str> {
+    let mut text = String::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    if text.is_empty() { "the connection failed".into() } else { text.into() }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const MAX_DOCUMENT_BYTES: usize = 256 * 1024;

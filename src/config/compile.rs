@@ -1,0 +1,37 @@
+//! From the file as written to settings: what its values mean together.
+//!
+//! 1. Pure: no clock, no environment, no files.
+//! 2. All problems are collected, each at the value or key that causes it. A value that was
+//!    faulty by itself has been reported and is passed over here.
+//! 3. Settings come out only when there is no error.
+
+mod authorization_server;
+mod bounds;
+mod listen;
+mod metadata;
+mod protected;
+mod route;
+mod upstream;
+
+use super::{file::ConfigFile, problem::Report, settings::Settings};
+
+/// Compiles a file; nothing when there is an error.
+pub(super) fn compile(file: &ConfigFile, report: &mut Report<'_>) -> Option<Settings> {
+    let listen = file.listen.value().and_then(|listen| listen::listen(listen, report));
+    let admin = file.admin.value().and_then(listen::admin);
+    let telemetry = file.telemetry.value().and_then(listen::telemetry);
+    let session_keys = file.sessions.value().and_then(|keys| listen::session_keys(keys, report));
+    let servers = authorization_server::all(file, report);
+    let routes = route::all(file, &servers, report);
+    listen::report_shared_address(file, report);
+    servers.report_unused(report);
+    Some(Settings {
+        public_url: file.public_url.value()?.clone(),
+        listen: listen?,
+        admin: admin?,
+        telemetry: telemetry?,
+        authorization_servers: servers.settings()?,
+        session_keys: session_keys?,
+        routes: routes?,
+    })
+}

@@ -1,0 +1,220 @@
+//! `authorization_servers`: issuers, credentials, introspection.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use url::Url;
+
+use super::{
+    bounds::{DAY, MINUTE, SHORTEST, count, duration},
+    metadata,
+};
+use crate::{
+    config::{
+        file::{self, ConfigFile},
+        problem::{Place, Report},
+        reader::{Field, Placed},
+        settings::{
+            AuthorizationServerSettings, ClaimNames, ClientAuthentication, IntrospectionSettings,
+        },
+        values::{AuthenticationMethod, Text},
+        web::Name,
+    },
+    oauth::{ClientId, Secret},
+};
+
+/// All entries, and which of them the routes use.
+pub(super) struct Servers {
+    entries: Vec<Server>,
+    /// Whether the section itself could be read.
+    is_readable: bool,
+}
+
+/// One entry.
+pub(super) struct Server {
+    pub(super) name: Box<str>,
+    pub(super) place: Place,
+    /// Whether `client` was left out.
+    pub(super) lacks_client: bool,
+    settings: Option<Arc<AuthorizationServerSettings>>,
+    is_used: Cell<bool>,
+}
+
+impl Servers {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Server> {
+        self.entries.iter()
+    }
+
+    /// Whether a name that is not here is certainly wrong.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_readable
+    }
+
+    pub(super) fn settings(&self) -> Option<Vec<Arc<AuthorizationServerSettings>>> {
+        self.entries.iter().map(|server| server.settings.clone()).collect()
+    }
+
+    pub(super) fn report_unused(&self, report: &mut Report<'_>) {
+        for server in self.entries.iter().filter(|server| !server.is_used.get()) {
+            report.warning(&server.place, "no protected route uses this authorization server");
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn mark_used(&self) {
+        self.is_used.set(true);
+    }
+}
+
+pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {
+    let Some(entries) = file.authorization_servers.value() else {
+        return Servers { entries: Vec::new(), is_readable: false };
+    };
+    let entries = entries.0.iter().map(|(name, field)| entry(name, field, report)).collect();
+    Servers { entries, is_readable: true }
+}
+
+fn entry(
+    name: &Placed<Box<str>>,
+    field: &Field<file::AuthorizationServer>,
+    report: &mut Report<'_>,
+) -> Server {
+    let is_name = name.value.parse::<Name>().map_err(|why| report.error(&name.place, why)).is_ok();
+    let settings = field.value().and_then(|server| settings(&name.value, server, report));
+    let client = field.value().and_then(|server| server.client.placed());
+    Server {
+        name: name.value.clone(),
+        place: name.place.clone(),
+        lacks_client: client.is_some_and(|client| client.value.is_none()),
+        settings: settings.filter(|_| is_name).map(Arc::new),
+        is_used: Cell::new(false),
+    }
+}
+
+fn settings(
+    name: &str,
+    file: &file::AuthorizationServer,
+    report: &mut Report<'_>,
+) -> Option<AuthorizationServerSettings> {
+    let insecure = file.insecure_allow_http.placed();
+    let is_http_allowed = insecure.is_none_or(|insecure| insecure.value.0);
+    if let Some(insecure) = insecure.filter(|insecure| insecure.value.0) {
+        report.warning(&insecure.place, "tokens and client secrets may travel unencrypted");
+    }
+    if let Some(issuer) = file.issuer.placed()
+        && let Ok(url) = Url::parse(issuer.value.as_str())
+    {
+        metadata::report_insecure(&url, &issuer.place, is_http_allowed, report);
+    }
+    if let Some((url, place)) = file.metadata_url.given() {
+        metadata::report_insecure(&url.0, place, is_http_allowed, report);
+    }
+    let metadata = file.metadata.value().and_then(|fields| {
+        metadata::of_authorization_server(fields, file.issuer.value(), is_http_allowed, report)
+    });
+    let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
+    let client = client(&file.client, report);
+    let introspection = file.introspection.value().and_then(|file| introspection(file, report));
+    let claims = file.claims.value().and_then(|file| claims(file, report));
+    Some(AuthorizationServerSettings {
+        name: name.into(),
+        issuer: file.issuer.value()?.clone(),
+        metadata_url: file.metadata_url.value()?.as_ref().map(|url| url.0.clone()),
+        metadata: metadata?,
+        clock_skew: clock_skew?,
+        client: client?,
+        introspection: introspection?,
+        claims: claims?,
+        tls_ca_pem: file.tls.value()?.ca.value()?.as_ref().map(|ca| Arc::clone(&ca.0)),
+        insecure_allow_http: is_http_allowed,
+    })
+}
+
+fn client(
+    field: &Field<Option<file::Client>>,
+    report: &mut Report<'_>,
+) -> Option<ClientAuthentication> {
+    let placed = field.placed()?;
+    // Whether it may be absent depends on the routes that use the server.
+    let Some(file) = &placed.value else { return Some(ClientAuthentication::None { id: None }) };
+    if let (Some(_), Some((_, place))) = (file.secret.given(), file.secret_file.given()) {
+        report.error(place, "`secret` and `secret_file` stand beside each other; keep one");
+        return None;
+    }
+    let method = *file.authentication.value()?;
+    let id = file.id.value()?.as_ref().and_then(|id| ClientId::new(id.0.clone()));
+    let inline = file.secret.value()?.as_ref().map(|secret| &secret.0);
+    let from_file = file.secret_file.value()?.as_ref().map(|secret| &secret.0);
+    let secret = inline.or(from_file).cloned();
+    if method == AuthenticationMethod::None {
+        if secret.is_some() {
+            report.error(
+                &placed.place,
+                "with `authentication: none` no secret is sent; drop one of the two",
+            );
+            return None;
+        }
+        return Some(ClientAuthentication::None { id });
+    }
+    let (id, secret) = credentials(id, secret, &placed.place, report)?;
+    Some(if method == AuthenticationMethod::ClientSecretPost {
+        ClientAuthentication::ClientSecretPost { id, secret }
+    } else {
+        ClientAuthentication::ClientSecretBasic { id, secret }
+    })
+}
+
+fn credentials(
+    id: Option<ClientId>,
+    secret: Option<Secret>,
+    place: &Place,
+    report: &mut Report<'_>,
+) -> Option<(ClientId, Secret)> {
+    if id.is_none() {
+        report.error(&place.below("id"), "this key is required (unless `authentication: none`)");
+    }
+    if secret.is_none() {
+        let message = "this key, or `secret_file`, is required (unless `authentication: none`)";
+        report.error(&place.below("secret"), message);
+    }
+    id.zip(secret)
+}
+
+fn introspection(
+    file: &file::Introspection,
+    report: &mut Report<'_>,
+) -> Option<IntrospectionSettings> {
+    let timeout = duration(&file.timeout, SHORTEST..=MINUTE, report);
+    let cache = file.cache.value()?;
+    let cache_ttl = duration(&cache.ttl, Duration::ZERO..=DAY, report);
+    let cache_negative_ttl = duration(&cache.negative_ttl, Duration::ZERO..=10 * MINUTE, report);
+    let cache_max_entries = count(&cache.max_entries, 1..=100_000_000, report);
+    let stale_if_error = duration(&cache.stale_if_error, Duration::ZERO..=DAY, report);
+    Some(IntrospectionSettings {
+        timeout: timeout?,
+        accepted_issuers: texts(file.accepted_issuers.value()?),
+        cache_ttl: cache_ttl?,
+        cache_negative_ttl: cache_negative_ttl?,
+        cache_max_entries: cache_max_entries?,
+        stale_if_error: stale_if_error?,
+    })
+}
+
+fn claims(file: &file::Claims, report: &mut Report<'_>) -> Option<ClaimNames> {
+    let mut names = |field: &Field<Vec<Placed<Text>>>| {
+        let placed = field.placed()?;
+        if placed.value.is_empty() {
+            report.error(&placed.place, "needs at least one claim name");
+            return None;
+        }
+        Some(texts(&placed.value))
+    };
+    let (scope, subject, client_id) =
+        (names(&file.scope), names(&file.subject), names(&file.client_id));
+    Some(ClaimNames { scope: scope?, subject: subject?, client_id: client_id? })
+}
+
+/// The texts of a list.
+pub(super) fn texts(placed: &[Placed<Text>]) -> Vec<Box<str>> {
+    placed.iter().map(|text| text.value.0.clone()).collect()
+}

@@ -1,0 +1,116 @@
+//! `listen`, `admin`, `telemetry` and `sessions`.
+
+use std::time::Duration;
+
+use base64::{
+    Engine as _,
+    alphabet::URL_SAFE,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use super::bounds::{DAY, HOUR, MINUTE, SHORTEST, duration, size};
+use crate::{
+    config::{
+        file::{self, ConfigFile},
+        problem::{Place, Report},
+        settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry},
+    },
+    oauth::Secret,
+};
+
+pub(super) fn listen(file: &file::Listen, report: &mut Report<'_>) -> Option<Listen> {
+    let limits = file.limits.value().and_then(|file| limits(file, report));
+    let drain_timeout = duration(&file.drain_timeout, Duration::ZERO..=HOUR, report);
+    for origin in file.allowed_origins.value().into_iter().flatten() {
+        if origin.value == AllowedOrigin::Any {
+            report.warning(&origin.place, "pages of every web site may call MCP routes");
+        }
+    }
+    for host in file.allowed_hosts.value().into_iter().flatten() {
+        if host.value == AllowedHost::Any {
+            report.warning(&host.place, "every Host is served, so DNS rebinding is not noticed");
+        }
+    }
+    Some(Listen {
+        address: file.address.value()?.0,
+        trusted_proxies: values(file.trusted_proxies.value()?, |network| network.0),
+        limits: limits?,
+        drain_timeout: drain_timeout?,
+        allowed_origins: values(file.allowed_origins.value()?, Clone::clone),
+        allowed_hosts: values(file.allowed_hosts.value()?, Clone::clone),
+    })
+}
+
+fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Limits> {
+    let max_connections = size(&file.max_connections, 1..=1_000_000, report);
+    let max_header_bytes = size(&file.max_header_bytes, 8192..=1024 * 1024, report);
+    let max_body_bytes = size(&file.max_body_bytes, 1..=1024 * 1024 * 1024, report);
+    let header_timeout = duration(&file.header_timeout, SHORTEST..=10 * MINUTE, report);
+    let body_timeout = duration(&file.body_timeout, SHORTEST..=HOUR, report);
+    let idle_timeout = duration(&file.idle_timeout, SHORTEST..=DAY, report);
+    Some(Limits {
+        max_connections: max_connections?,
+        max_header_bytes: max_header_bytes?,
+        max_body_bytes: max_body_bytes?,
+        header_timeout: header_timeout?,
+        body_timeout: body_timeout?,
+        idle_timeout: idle_timeout?,
+    })
+}
+
+pub(super) fn admin(file: &file::Admin) -> Option<Admin> {
+    Some(Admin { address: file.address.value()?.0 })
+}
+
+pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
+    let log = file.log.value()?;
+    Some(Telemetry {
+        log_format: *log.format.value()?,
+        log_level: log.level.value()?.0,
+        access_log: file.access_log.value()?.0,
+    })
+}
+
+pub(super) fn session_keys(file: &file::Sessions, report: &mut Report<'_>) -> Option<Vec<Secret>> {
+    let keys = file.keys.value()?.iter().map(|key| (&key.value.0, &key.place));
+    let files = file.key_files.value()?.iter().map(|key| (&key.value.0, &key.place));
+    let keys: Vec<_> =
+        keys.chain(files).map(|(key, place)| session_key(key, place, report)).collect();
+    keys.into_iter().collect()
+}
+
+fn session_key(key: &Secret, place: &Place, report: &mut Report<'_>) -> Option<Secret> {
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    match GeneralPurpose::new(&URL_SAFE, config).decode(key.expose()) {
+        Ok(bytes) if bytes.len() >= MIN_KEY_BYTES => Some(key.clone()),
+        Ok(_) => {
+            report.error(place, format!("shorter than {MIN_KEY_BYTES} bytes; {NEW_KEY}"));
+            None
+        }
+        Err(_) => {
+            report.error(place, format!("not base64url; {NEW_KEY}"));
+            None
+        }
+    }
+}
+
+const MIN_KEY_BYTES: usize = 32;
+const NEW_KEY: &str = "`openssl rand -base64 32 | tr '+/' '-_'` makes a key";
+
+/// One address cannot be listened on twice.
+pub(super) fn report_shared_address(file: &ConfigFile, report: &mut Report<'_>) {
+    let listen = file.listen.value().and_then(|listen| listen.address.placed());
+    let admin = file.admin.value().and_then(|admin| admin.address.placed());
+    if let (Some(listen), Some(admin)) = (listen, admin)
+        && listen.value.0 == admin.value.0
+        && listen.value.0.port() != 0
+    {
+        let place = if admin.is_written { &admin.place } else { &listen.place };
+        report.error(place, "listen.address and admin.address are the same; each needs its own");
+    }
+}
+
+fn values<T, U>(placed: &[crate::config::reader::Placed<T>], value: impl Fn(&T) -> U) -> Vec<U> {
+    placed.iter().map(|placed| value(&placed.value)).collect()
+}

@@ -1,0 +1,243 @@
+//! What a protected route asks of a token and publishes.
+
+use url::Url;
+
+use super::{
+    authorization_server::{Server, Servers, texts},
+    metadata,
+    route::Subject,
+};
+use crate::{
+    config::{
+        file::Route,
+        problem::{Place, Report},
+        reader::Placed,
+        settings::{AudienceMatch, ProtectedSettings},
+        suggest::closest,
+        web::Name,
+    },
+    oauth::{ResourceIdentifier, Scope, ScopeToken},
+};
+
+pub(super) fn protected(
+    subject: &Subject<'_>,
+    servers: &Servers,
+    report: &mut Report<'_>,
+) -> Option<ProtectedSettings> {
+    let route = subject.route;
+    let server = authorization_server(subject, servers, report);
+    let resource = resource(subject, report);
+    let audiences = audiences(route, resource.as_ref(), report);
+    report_weak_audience(route, report);
+    let scopes = scopes(route, report);
+    let metadata = route.metadata.value().and_then(|fields| metadata::of_resource(fields, report));
+    let (required_scopes, scopes_supported) = scopes?;
+    Some(ProtectedSettings {
+        authorization_server: server?.name.clone(),
+        resource: resource?,
+        audiences: audiences?,
+        audience_match: *route.audience_match.value()?,
+        required_scopes,
+        scopes_supported,
+        metadata: metadata?,
+        legacy_metadata: route.legacy_metadata.value()?.0,
+    })
+}
+
+fn authorization_server<'s>(
+    subject: &Subject<'_>,
+    servers: &'s Servers,
+    report: &mut Report<'_>,
+) -> Option<&'s Server> {
+    let Some(field) = subject.route.authorization_servers.placed() else {
+        servers.iter().for_each(Server::mark_used);
+        return None;
+    };
+    let server = match &field.value {
+        Some(names) => named_server(names, &field.place, servers, report),
+        None => only_server(subject, servers, report),
+    }?;
+    server.mark_used();
+    if server.lacks_client {
+        let message = format!(
+            "route {} needs token introspection, and that needs `client: {{id, secret}}` here, or \
+             `client: {{authentication: none}}` where the server asks for none",
+            subject.name.value
+        );
+        report.error(&server.place, message);
+    }
+    Some(server)
+}
+
+fn named_server<'s>(
+    names: &[Placed<Name>],
+    place: &Place,
+    servers: &'s Servers,
+    report: &mut Report<'_>,
+) -> Option<&'s Server> {
+    let mut found = None;
+    for name in names {
+        found = servers.iter().find(|server| *server.name == *name.value.0);
+        if let Some(server) = found {
+            server.mark_used();
+        } else if servers.is_complete() {
+            // Any of them may be the one that was meant.
+            servers.iter().for_each(Server::mark_used);
+            let known: Vec<_> = servers.iter().map(|server| &*server.name).collect();
+            let remedy = match closest(&name.value.0, known.iter().copied()) {
+                Some(close) => format!("; did you mean `{close}`?"),
+                None if known.is_empty() => String::new(),
+                None => format!("; known: {}", known.join(", ")),
+            };
+            report.error(&name.place, format!("no authorization server has this name{remedy}"));
+        }
+    }
+    match names {
+        [_] => found,
+        [] => {
+            report.error(place, "needs one authorization server (or `access: public`)");
+            None
+        }
+        [_, second, ..] => {
+            report.error(
+                &second.place,
+                "this version supports one authorization server for each route",
+            );
+            None
+        }
+    }
+}
+
+fn only_server<'s>(
+    subject: &Subject<'_>,
+    servers: &'s Servers,
+    report: &mut Report<'_>,
+) -> Option<&'s Server> {
+    let mut all = servers.iter();
+    match (all.next(), all.next()) {
+        (Some(only), None) => return Some(only),
+        (None, _) if servers.is_complete() => {
+            let message = "a protected route needs an authorization server: add one under \
+                           `authorization_servers`";
+            report.error(subject.place, message);
+        }
+        (None, _) => {}
+        (Some(_), Some(_)) => {
+            servers.iter().for_each(Server::mark_used);
+            let names: Vec<_> = servers.iter().map(|server| &*server.name).collect();
+            let place = subject.place.below("authorization_servers");
+            let message = format!("this key is required: name one of {}", names.join(", "));
+            report.error(&place, message);
+        }
+    }
+    None
+}
+
+fn resource(subject: &Subject<'_>, report: &mut Report<'_>) -> Option<ResourceIdentifier> {
+    let public_url = subject.public_url?;
+    let path = subject.route.path.value().map(|path| path.0.trim_end_matches('/'));
+    let Some((resource, place)) = subject.route.resource.given() else {
+        // A faulty `resource` is not a missing one.
+        subject.route.resource.placed()?;
+        return format!("{public_url}{}", path?).parse().ok();
+    };
+    if let (Some(path), Ok(url)) = (path, Url::parse(resource.as_str())) {
+        let prefix = url.path().trim_end_matches('/');
+        let is_prefix =
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if url.origin().ascii_serialization() != public_url.as_str() || !is_prefix {
+            let message = "clients refuse a resource that is neither the URL they call nor a \
+                           parent of it (RFC 9728 section 3.3)";
+            report.warning(place, message);
+        }
+    }
+    Some(resource.clone())
+}
+
+fn audiences(
+    route: &Route,
+    resource: Option<&ResourceIdentifier>,
+    report: &mut Report<'_>,
+) -> Option<Vec<Box<str>>> {
+    let written = route.audiences.placed()?;
+    if !written.value.is_empty() {
+        let is_compared = route
+            .audience_match
+            .value()
+            .is_none_or(|how| matches!(how, AudienceMatch::Exact | AudienceMatch::Prefix));
+        if !is_compared {
+            let message =
+                "not compared with `audience_match: off` or `client_id`; drop one of the two";
+            report.error(&written.place, message);
+        }
+        return Some(texts(&written.value));
+    }
+    let text = resource?.as_str();
+    let mut audiences = vec![Box::from(text)];
+    // RFC 3986 section 6.2.3: an empty path and `/` name the same resource.
+    if Url::parse(text).is_ok_and(|url| url.path() == "/") {
+        let other = text.strip_suffix('/').map_or_else(|| format!("{text}/"), ToOwned::to_owned);
+        audiences.push(other.into());
+    }
+    Some(audiences)
+}
+
+fn report_weak_audience(route: &Route, report: &mut Report<'_>) {
+    let Some(how) = route.audience_match.placed() else { return };
+    match how.value {
+        AudienceMatch::Off => {
+            let message = "tokens that were issued for other resources are accepted here too";
+            report.warning(&how.place, message);
+        }
+        AudienceMatch::ClientId => {
+            let message = "tokens name their client, not this resource: a token for any other \
+                           resource of the same client is accepted here too";
+            report.warning(&how.place, message);
+        }
+        AudienceMatch::Exact | AudienceMatch::Prefix => {}
+    }
+}
+
+/// Required and supported scopes.
+fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
+    let required = route.required_scopes.value();
+    let supported = route.scopes_supported.value();
+    for scope in required.into_iter().flatten().filter(|scope| is_offline_access(scope)) {
+        let message = "`offline_access` asks for a refresh token and is no scope of a resource; \
+                       drop it";
+        report.error(&scope.place, message);
+    }
+    for scope in supported.into_iter().flatten().flatten() {
+        if is_offline_access(scope) {
+            let message = "`offline_access` is between client and authorization server; a \
+                           resource should not publish it";
+            report.warning(&scope.place, message);
+        } else if required.is_some_and(|required| !holds(required, &scope.value)) {
+            report.warning(&scope.place, "no rule of this route can require this scope");
+        }
+    }
+    let required_set = set(required?);
+    match supported? {
+        Some(supported) => {
+            for scope in required?.iter().filter(|scope| !holds(supported, &scope.value)) {
+                let message = "required, but not in `scopes_supported`: clients that ask for what \
+                               is published never get in";
+                report.warning(&scope.place, message);
+            }
+            Some((required_set, set(supported)))
+        }
+        None => Some((required_set.clone(), required_set)),
+    }
+}
+
+fn is_offline_access(scope: &Placed<ScopeToken>) -> bool {
+    scope.value.as_str() == "offline_access"
+}
+
+fn holds(scopes: &[Placed<ScopeToken>], scope: &ScopeToken) -> bool {
+    scopes.iter().any(|other| other.value == *scope)
+}
+
+fn set(scopes: &[Placed<ScopeToken>]) -> Scope {
+    scopes.iter().map(|scope| scope.value.clone()).collect()
+}

@@ -1,0 +1,99 @@
+//! An entry of `authorization_servers` as written.
+
+use crate::{
+    config::{
+        reader::{Entries, Json, Placed},
+        values::{
+            AuthenticationMethod, CertificateFile, Count, SecretFile, SecretText, Span, Switch,
+            Text,
+        },
+        web::HttpUrl,
+    },
+    oauth::Issuer,
+};
+
+section! {
+    /// A server that issues and introspects access tokens.
+    AuthorizationServer {
+        /// Its issuer identifier, byte for byte as its metadata has it.
+        issuer: Issuer,
+        /// Where its metadata is, when not at the well-known places of RFC 8414 and OpenID Connect.
+        metadata_url: Option<HttpUrl> = null,
+        /// Metadata fields that replace or complete the discovered document, or all of it.
+        metadata: Entries<Json> = {},
+        /// How far its clock may differ from ours.
+        clock_skew: Span = "30s",
+        /// How the gateway authenticates at the introspection endpoint.
+        client: Option<Client> = null,
+        /// Token introspection (RFC 7662).
+        introspection: Introspection = {},
+        /// Where to read what; the first name that is present wins.
+        claims: Claims = {},
+        /// TLS towards the server.
+        tls: Tls = {},
+        /// Allows `http:` beyond loopback. Tokens and secrets are then readable on the way.
+        insecure_allow_http: Switch = false,
+    }
+    later ["access_tokens", "jwt"]
+}
+
+section! {
+    /// The gateway as a client of the authorization server.
+    Client {
+        /// The client identifier; optional when `authentication` is `none`.
+        id: Option<Text> = null,
+        /// The client secret.
+        secret: Option<SecretText> = null,
+        /// A file with the client secret.
+        secret_file: Option<SecretFile> = null,
+        /// How the credentials are sent.
+        authentication: AuthenticationMethod = "client_secret_basic",
+    }
+    later ["private_key_file", "certificate_file", "token_file"]
+}
+
+section! {
+    /// Token introspection.
+    Introspection {
+        /// Time for the whole call.
+        timeout: Span = "5s",
+        /// `iss` values accepted in answers besides the issuer's own.
+        accepted_issuers: Vec<Placed<Text>> = [],
+        /// What is remembered of answers.
+        cache: IntrospectionCache = {},
+    }
+}
+
+section! {
+    /// What is remembered of introspection answers.
+    IntrospectionCache {
+        /// How long an active answer is believed, at most until the token expires.
+        ttl: Span = "60s",
+        /// How long an inactive answer is believed.
+        negative_ttl: Span = "10s",
+        /// Answers remembered, active and inactive ones each.
+        max_entries: Count = 100_000,
+        /// How long past its ttl an active answer serves while the server fails; 0s: not at all.
+        stale_if_error: Span = "0s",
+    }
+}
+
+section! {
+    /// Names of claims.
+    Claims {
+        /// Where granted scopes are.
+        scope: Vec<Placed<Text>> = ["scope", "scp"],
+        /// Where the subject is.
+        subject: Vec<Placed<Text>> = ["sub"],
+        /// Where the client identifier is.
+        client_id: Vec<Placed<Text>> = ["client_id", "azp", "cid"],
+    }
+}
+
+section! {
+    /// TLS towards the authorization server.
+    Tls {
+        /// A file of PEM certificates trusted instead of the platform's.
+        ca: Option<CertificateFile> = null,
+    }
+}

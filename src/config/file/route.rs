@@ -1,0 +1,141 @@
+//! An entry of `routes` as written, and its upstream.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::{
+    config::{
+        node::{Kind, Node},
+        reader::{At, Entries, Json, Placed, Read, Source},
+        settings::AudienceMatch,
+        values::{AccessKind, SecretFile, SecretText, Span, Switch, Text},
+        web::{HostHeader, Name, RoutePath, UpstreamUrl},
+    },
+    oauth::{PublicOrigin, ResourceIdentifier, ScopeToken},
+};
+
+section! {
+    /// One MCP server and who may use it.
+    Route {
+        /// The path clients use; a lone trailing slash is the same path.
+        path: RoutePath,
+        /// Forwards all below the path too. Whatever lives there is open to the route's scopes.
+        forward_subpaths: Switch = false,
+        /// The origin of this route, when not the global one; then the Host must match it.
+        public_url: Option<PublicOrigin> = null,
+        /// Where requests go: a URL, or an object with more to say.
+        upstream: Upstream,
+        /// Whether a token is required.
+        access: AccessKind = "protected",
+        /// The authorization server whose tokens are taken; by default the only one.
+        authorization_servers: Option<Vec<Placed<Name>>> = null,
+        /// The resource identifier; by default the public URL and path without trailing slash.
+        resource: Option<ResourceIdentifier> = null,
+        /// Accepted `aud` values; by default the resource identifier.
+        audiences: Vec<Placed<Text>> = [],
+        /// How `aud` is compared.
+        audience_match: AudienceMatch = "exact",
+        /// Scopes that every request needs, all of them; empty: any token for this resource.
+        required_scopes: Vec<Placed<ScopeToken>> = [],
+        /// Scopes that are published; by default the required ones.
+        scopes_supported: Option<Vec<Placed<ScopeToken>>> = null,
+        /// Further fields of the protected resource metadata (RFC 9728).
+        metadata: Entries<Json> = {},
+        /// Mirrors the authorization server's metadata at our origin for clients of 2025-03-26.
+        legacy_metadata: Switch = false,
+    }
+    later [
+        "require_bound_tokens", "acr_values", "max_auth_age", "basic_client_credentials",
+        "anonymous_methods", "tools", "prompts", "resources", "methods", "unlisted_tools",
+        "filter_lists", "annotate_tools", "shadow", "tests", "rate_limit"
+    ]
+}
+
+/// `upstream`: a URL alone, or the object form.
+#[derive(Debug)]
+pub(in crate::config) struct Upstream {
+    /// The URL, when it stands alone.
+    pub(in crate::config) alone: Option<Placed<UpstreamUrl>>,
+    pub(in crate::config) rest: UpstreamObject,
+}
+
+impl Read for Upstream {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        if matches!(at.node.kind, Kind::Mapping(_)) {
+            let rest = UpstreamObject::read(at, source)?;
+            return Some(Self { alone: None, rest });
+        }
+        let value = UpstreamUrl::read(at, source)?;
+        let alone = Placed { value, place: at.place(), is_written: true };
+        let rest = Node { mark: at.node.mark, kind: Kind::Mapping(Vec::new()) };
+        let rest = UpstreamObject::read(&At { node: &rest, ..at.clone() }, source)?;
+        Some(Self { alone: Some(alone), rest })
+    }
+}
+
+impl JsonSchema for Upstream {
+    fn schema_name() -> Cow<'static, str> {
+        "Upstream".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let url = generator.subschema_for::<UpstreamUrl>();
+        let object = generator.subschema_for::<UpstreamObject>();
+        json_schema!({ "anyOf": [url, object] })
+    }
+}
+
+section! {
+    /// Where and how requests are forwarded.
+    UpstreamObject {
+        /// The URL of the MCP server; exactly one.
+        urls: Vec<Placed<UpstreamUrl>> = [],
+        /// Headers set on every request, replacing a client's.
+        headers: Entries<Header> = {},
+        /// `Host` sent upstream, when not the URL's own authority.
+        host: Option<HostHeader> = null,
+        /// Time for the connection to be made.
+        connect_timeout: Span = "5s",
+        /// Time for the response head to arrive; streams have no total limit.
+        response_timeout: Span = "300s",
+    }
+    later ["token", "exchange", "identity_headers", "assertion", "stream_idle_timeout", "tls"]
+}
+
+/// The value of a header, which may be a secret: a text, or the file that holds it.
+#[derive(Debug)]
+pub(in crate::config) enum Header {
+    File(HeaderFile),
+    Text(SecretText),
+}
+
+section! {
+    /// A header whose value is in a file.
+    HeaderFile {
+        /// The file; a trailing line break is dropped.
+        file: SecretFile,
+    }
+}
+
+impl Read for Header {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        if matches!(at.node.kind, Kind::Mapping(_)) {
+            HeaderFile::read(at, source).map(Self::File)
+        } else {
+            SecretText::read(at, source).map(Self::Text)
+        }
+    }
+}
+
+impl JsonSchema for Header {
+    fn schema_name() -> Cow<'static, str> {
+        "Header".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = generator.subschema_for::<SecretText>();
+        let file = generator.subschema_for::<HeaderFile>();
+        json_schema!({ "anyOf": [text, file] })
+    }
+}

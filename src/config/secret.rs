@@ -1,0 +1,87 @@
+//! The world around the file: environment variables and the files a configuration names.
+//!
+//! 1. Only here does the crate read the environment; all else asks an [`Environment`].
+//! 2. A file is read up to a bound and never quoted.
+//! 3. A secret file loses its trailing line breaks; an empty one is refused.
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use crate::oauth::Secret;
+
+/// Where `${NAME}` and `*_file` come from.
+pub trait Environment {
+    /// The value of an environment variable, when it is set.
+    fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// The bytes of a file; an error of kind [`io::ErrorKind::FileTooLarge`] beyond `limit` bytes.
+    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
+
+    /// Whether there is a file at this path.
+    fn has_file(&self, path: &Path) -> bool;
+}
+
+/// The process's own environment and file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        let mut bytes = Vec::new();
+        File::open(path)?.take(bound).read_to_end(&mut bytes)?;
+        if bytes.len() > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        path.exists()
+    }
+}
+
+/// Why a secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnreadableSecret {
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file is not UTF-8 text")]
+    NotText,
+    #[error("the file cannot be read ({})", describe(.0))]
+    Unreadable(io::Error),
+}
+
+/// Reads the secret a file holds.
+pub(super) fn read_secret(
+    environment: &dyn Environment,
+    path: &Path,
+) -> Result<Secret, UnreadableSecret> {
+    let bytes =
+        environment.read_file(path, MAX_SECRET_BYTES).map_err(UnreadableSecret::Unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| UnreadableSecret::NotText)?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.is_empty() { Err(UnreadableSecret::Empty) } else { Ok(Secret::new(text)) }
+}
+
+/// A path of the file: relative ones start at the file's own folder.
+pub(super) fn resolve_path(folder: &Path, path: &str) -> PathBuf {
+    folder.join(path)
+}
+
+/// What the operating system says, without anything that was written in the file.
+pub(super) fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => "too large".to_owned(),
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        kind => kind.to_string(),
+    }
+}
+
+const MAX_SECRET_BYTES: usize = 64 * 1024;

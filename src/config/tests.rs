@@ -1,0 +1,29 @@
+//! Tests of the whole way from text to settings.
+
+mod environment;
+mod good;
+mod mistakes;
+mod rules;
+mod schema;
+mod secrecy;
+
+pub(super) use environment::TestEnvironment;
+
+use super::{Loaded, Problem, parse};
+
+/// Parses with the usual variables and files.
+fn read(text: &str) -> Result<Loaded, Vec<Problem>> {
+    parse("g.yaml", text, &TestEnvironment::default())
+}
+
+/// The problems and warnings of a text, one a line.
+fn problems(text: &str) -> String {
+    let problems = match read(text) {
+        Ok(loaded) => loaded.warnings,
+        Err(problems) => problems,
+    };
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+const MINIMAL: &str = include_str!("../../config/minimal.yaml");

@@ -1,0 +1,311 @@
+//! One row per rule of the file: what is written, and what is said to it.
+
+mod routes;
+
+use super::{MINIMAL, problems};
+
+/// The smallest file with lines more in its route.
+fn route(lines: &str) -> String {
+    format!("{MINIMAL}    {lines}\n")
+}
+
+/// The smallest file with lines more in its authorization server.
+fn server(lines: &str) -> String {
+    MINIMAL.replace("    client:", &format!("    {lines}\n    client:"))
+}
+
+/// The smallest file with another client.
+fn client(client: &str) -> String {
+    MINIMAL.replace("{id: gatehouse, secret: \"${INTROSPECTION_SECRET}\"}", client)
+}
+
+/// The smallest file with another upstream.
+fn upstream(upstream: &str) -> String {
+    MINIMAL.replace("http://127.0.0.1:3001/mcp", upstream)
+}
+
+/// The smallest file with lines more at its top.
+fn top(lines: &str) -> String {
+    format!("{lines}\n{MINIMAL}")
+}
+
+/// Checks that a text has exactly these problems, each named without its place.
+fn expect(rows: &[(String, &str)]) {
+    for (text, expected) in rows {
+        let found = problems(text);
+        let without_place =
+            |line: &str| line.splitn(4, ':').nth(3).unwrap_or(line).trim_start().to_owned();
+        let found: Vec<_> = found.lines().map(without_place).collect();
+        assert_eq!(found.join("\n"), *expected, "of\n{text}");
+    }
+}
+
+#[test]
+fn public_url_is_an_origin() {
+    let public = |url: &str| MINIMAL.replace("https://mcp.example.com", url);
+    expect(&[
+        (public("https://mcp.example.com/"), ""),
+        (public("http://localhost:8080"), ""),
+        (
+            public("https://a.example/x"),
+            "public_url: only scheme and authority may stand here, no path or query; expected an origin such as https://mcp.example.com",
+        ),
+        (
+            public("http://a.example"),
+            "public_url: must be https (http only on a loopback host); expected an origin such as https://mcp.example.com",
+        ),
+        (
+            MINIMAL.replace("public_url", "puplic_url"),
+            "public_url: this key is required\npuplic_url: unknown key; did you mean `public_url`?",
+        ),
+    ]);
+}
+
+#[test]
+fn http_is_for_loopback_or_when_insecurity_is_asked_for() {
+    let insecure =
+        "must be https (http only on a loopback host, or with `insecure_allow_http: true`)";
+    let issuer = |url: &str| MINIMAL.replace("https://auth.example.com", url);
+    let allowed = "insecure_allow_http: true\n    metadata_url: http://a.example/m";
+    expect(&[
+        (issuer("http://127.0.0.1:4000"), ""),
+        (issuer("http://[::1]:4000"), ""),
+        (
+            issuer("http://localhost.a.example"),
+            &format!("authorization_servers.corp.issuer: {insecure}"),
+        ),
+        (
+            server("metadata_url: http://a.example/m"),
+            &format!("authorization_servers.corp.metadata_url: {insecure}"),
+        ),
+        (
+            server("metadata: {introspection_endpoint: 'http://a.example/i'}"),
+            &format!("authorization_servers.corp.metadata.introspection_endpoint: {insecure}"),
+        ),
+        (
+            server("metadata: {jwks_uri: 'ftp://a.example/i'}"),
+            "authorization_servers.corp.metadata.jwks_uri: must be an absolute http(s) URL (RFC 8414 section 2)",
+        ),
+        (
+            server(allowed),
+            "authorization_servers.corp.insecure_allow_http: warning: tokens and client secrets may travel unencrypted",
+        ),
+    ]);
+}
+
+#[test]
+fn authorization_servers_are_consistent() {
+    let unused = "  other: {issuer: 'https://o.example'}\nroutes:";
+    expect(&[
+        (
+            server("metadata: {issuer: 'https://auth.example.com/'}"),
+            "authorization_servers.corp.metadata.issuer: must be the `issuer` above, byte for byte; leave it out",
+        ),
+        (server("metadata: {issuer: 'https://auth.example.com'}"), ""),
+        (server("clock_skew: 1h"), "authorization_servers.corp.clock_skew: must be from 0s to 10m"),
+        (
+            server("claims: {scope: []}"),
+            "authorization_servers.corp.claims.scope: needs at least one claim name",
+        ),
+        (
+            server("introspection: {timeout: 0s}"),
+            "authorization_servers.corp.introspection.timeout: must be from 1ms to 1m",
+        ),
+        (
+            server("introspection: {cache: {max_entries: 0}}"),
+            "authorization_servers.corp.introspection.cache.max_entries: must be from 1 to 100000000",
+        ),
+        (
+            server("jwt: {}"),
+            "authorization_servers.corp.jwt: unknown key: this version does not support it yet",
+        ),
+        (
+            MINIMAL.replace("  corp:", "  Corp:"),
+            "authorization_servers.Corp: a name is 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter or digit",
+        ),
+        (
+            MINIMAL
+                .replace("routes:", unused)
+                .replace("    path:", "    authorization_servers: [corp]\n    path:"),
+            "authorization_servers.other: warning: no protected route uses this authorization server",
+        ),
+    ]);
+}
+
+#[test]
+fn clients_have_what_their_authentication_needs() {
+    let path = "authorization_servers.corp.client";
+    expect(&[
+        (client("{authentication: none}"), ""),
+        (client("{authentication: none, id: x}"), ""),
+        (client("{authentication: client_secret_post, id: x, secret: y}"), ""),
+        (client("{id: x, secret_file: secret}"), ""),
+        (
+            client("{id: x}"),
+            &format!(
+                "{path}.secret: this key, or `secret_file`, is required (unless `authentication: none`)"
+            ),
+        ),
+        (
+            client("{secret: x}"),
+            &format!("{path}.id: this key is required (unless `authentication: none`)"),
+        ),
+        (
+            client("{id: x, secret: y, secret_file: secret}"),
+            &format!(
+                "{path}.secret_file: `secret` and `secret_file` stand beside each other; keep one"
+            ),
+        ),
+        (client("{id: x, secret_file: empty}"), &format!("{path}.secret_file: the file is empty")),
+        (
+            client("{id: x, secret_file: nowhere}"),
+            &format!("{path}.secret_file: the file cannot be read (no such file)"),
+        ),
+        (client("{id: x, secret: ''}"), &format!("{path}.secret: empty; expected a secret")),
+        (
+            client("{id: x, secret: 12}"),
+            &format!("{path}.secret: expected a secret, found a number; quote it"),
+        ),
+        (
+            client("{authentication: none, secret: x}"),
+            &format!("{path}: with `authentication: none` no secret is sent; drop one of the two"),
+        ),
+        (
+            client("{id: x, secret: y, authentication: private_key_jwt}"),
+            &format!(
+                "{path}.authentication: none of the known words; expected one of client_secret_basic, client_secret_post, none"
+            ),
+        ),
+        (
+            client("null"),
+            "authorization_servers.corp: route notes needs token introspection, and that needs `client: {id, secret}` here, or `client: {authentication: none}` where the server asks for none",
+        ),
+    ]);
+}
+
+#[test]
+fn listeners_are_bounded_and_apart() {
+    let any = "listen: {allowed_origins: ['*', 'null', 'http://localhost:*', 'vscode-webview://x'], allowed_hosts: ['*', 'A.example:8443']}";
+    let origin = "not an origin as browsers send it: lower case, without path, trailing slash or the scheme's own port; expected one such as https://app.example.com, http://localhost:*, null or *";
+    expect(&[
+        (
+            top(
+                "listen: {address: '[::]:8443', trusted_proxies: [10.1.2.3, 'fd00::/8'], drain_timeout: 0s}\nadmin: {address: '0.0.0.0:9464'}",
+            ),
+            "",
+        ),
+        (
+            top("listen: {address: localhost:80}"),
+            "listen.address: not an IP address with a port; expected one such as 127.0.0.1:8080 or [::1]:8080",
+        ),
+        (
+            top("listen: {address: 127.0.0.1:9464}"),
+            "listen.address: listen.address and admin.address are the same; each needs its own",
+        ),
+        (
+            top("listen: {limits: {max_header_bytes: 100, body_timeout: 2h}}"),
+            "listen.limits.max_header_bytes: must be from 8192 to 1048576\nlisten.limits.body_timeout: must be from 1ms to 1h",
+        ),
+        (
+            top("listen: {limits: {max_connections: -1}}"),
+            "listen.limits.max_connections: expected a whole number, zero or more, found a number",
+        ),
+        (
+            top("listen: {trusted_proxies: ['::/0']}"),
+            "listen.trusted_proxies[0]: a network of all addresses would believe everyone's forwarding headers; expected an IP network such as 10.1.0.0/16",
+        ),
+        (
+            top("listen: {allowed_origins: ['https://a.example/']}"),
+            &format!("listen.allowed_origins[0]: {origin}"),
+        ),
+        (
+            top("listen: {allowed_origins: ['https://a.example:443']}"),
+            &format!("listen.allowed_origins[0]: {origin}"),
+        ),
+        (
+            top("listen: {allowed_hosts: ['a.example:']}"),
+            "listen.allowed_hosts[0]: not a host name or address, with or without a port; expected one such as mcp.example.com, mcp.example.com:8443 or *",
+        ),
+        (
+            top(any),
+            "listen.allowed_origins[0]: warning: pages of every web site may call MCP routes\nlisten.allowed_hosts[0]: warning: every Host is served, so DNS rebinding is not noticed",
+        ),
+        (top("listen: [1]"), "listen: expected keys with values, found a list"),
+        (
+            top("telemetry: {log: {level: informational}, access_log: 'true'}"),
+            "telemetry.log.level: none of the known words; expected one of error, warn, info, debug, trace\ntelemetry.access_log: expected true or false, found a text",
+        ),
+    ]);
+}
+
+#[test]
+fn session_keys_are_long_enough() {
+    let key = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY";
+    let how = "`openssl rand -base64 32 | tr '+/' '-_'` makes a key";
+    expect(&[
+        (top(&format!("sessions: {{keys: [{key}, {key}=], key_files: [key]}}")), ""),
+        (
+            top("sessions: {keys: [QUJD]}"),
+            &format!("sessions.keys[0]: shorter than 32 bytes; {how}"),
+        ),
+        (
+            top("sessions: {keys: ['not base64!']}"),
+            &format!("sessions.keys[0]: not base64url; {how}"),
+        ),
+        (
+            top("sessions: {key_files: [secret]}"),
+            &format!("sessions.key_files[0]: not base64url; {how}"),
+        ),
+    ]);
+}
+
+#[test]
+fn variables_are_read_as_if_written_plain() {
+    expect(&[
+        (
+            top(
+                "listen: {limits: {max_connections: '${NUMBER}'}, drain_timeout: \"${MISSING:-5s}\"}",
+            ),
+            "",
+        ),
+        (route("resource: ${EMPTY}"), ""),
+        (client("{id: '${NUMBER}', secret: '$${literal}'}"), ""),
+        (
+            client("{id: x, secret: '${EMPTY}'}"),
+            "authorization_servers.corp.client.secret: this key, or `secret_file`, is required (unless `authentication: none`)",
+        ),
+        (
+            client("{id: x, secret: '${MISSING}'}"),
+            "authorization_servers.corp.client.secret: the environment variable MISSING is not set; set it, or write ${MISSING:-default}",
+        ),
+        (
+            client("{id: x, secret: 'a${b'}"),
+            "authorization_servers.corp.client.secret: `${` without `}`; write `$${` for a literal `${`",
+        ),
+    ]);
+}
+
+#[test]
+fn yaml_is_read_strictly() {
+    expect(&[
+        (String::new(), "the file is empty"),
+        ("# nothing\n".into(), "the file is empty"),
+        ("[]".into(), "expected keys with values, found a list"),
+        ("a: &x 1".into(), "a YAML anchor (`&name`): write the value out where it is used"),
+        (
+            "a: *x".into(),
+            "a YAML alias (`*name`): write the value out; a text that begins with `*` needs quotes",
+        ),
+        (
+            "a: !!str x".into(),
+            "a YAML tag (`!name`) has no meaning here; a text that begins with `!` needs quotes",
+        ),
+        ("<<: {a: 1}".into(), "a YAML merge key (`<<`): write the keys out"),
+        ("a: 1\n---\nb: 2".into(), "a second YAML document: only one may stand here"),
+        ("? [a]\n: 1".into(), "a key must be a text"),
+        (
+            top("public_url: x"),
+            "public_url: not an absolute http(s) URL; expected an origin such as https://mcp.example.com\npublic_url: this key is written twice; keep one",
+        ),
+    ]);
+}

@@ -1,0 +1,313 @@
+//! The leaves of the file: texts, numbers and choices, each read by its `FromStr`.
+//!
+//! 1. A refusal says what would be right, and does not repeat what was written.
+//! 2. Each leaf also has its JSON Schema; where a variable may stand instead, the schema says so.
+
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::{
+    reader::{At, Read, Source},
+    scalar::CoreType,
+    secret::{describe, read_secret, resolve_path},
+    settings::{AllowedHost, AllowedOrigin, AudienceMatch, LogFormat},
+    suggest::closest,
+    web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
+};
+use crate::oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret};
+
+/// Gives a type with `FromStr` its place in the file and in the schema.
+macro_rules! text_leaf {
+    ($type:ty, $wanted:literal, $schema:tt) => {
+        impl Read for $type {
+            fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+                let parse = |text: &str| text.parse().map_err(|why| format!("{why}"));
+                at.parse($wanted, parse, source)
+            }
+        }
+        leaf_schema!($type, json!($schema));
+    };
+}
+
+macro_rules! leaf_schema {
+    ($type:ty, $schema:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                or_variable($schema)
+            }
+        }
+    };
+}
+
+/// A type whose values are a few words.
+macro_rules! choice {
+    ($type:ty { $($word:literal => $value:expr),+ $(,)? }) => {
+        impl Read for $type {
+            fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+                let words = [$($word),+];
+                let parse = |text: &str| match text {
+                    $($word => Ok($value),)+
+                    other => Err(match closest(other, words) {
+                        Some(word) => format!("probably `{word}` is meant"),
+                        None => "none of the known words".to_owned(),
+                    }),
+                };
+                at.parse(&format!("one of {}", words.join(", ")), parse, source)
+            }
+        }
+        leaf_schema!($type, json!({ "enum": [$($word),+] }));
+    };
+}
+
+/// A schema that also admits `${NAME}` where the plain one would not.
+fn or_variable(schema: Value) -> Schema {
+    let is_any_text =
+        schema.get("type") == Some(&json!("string")) && schema.get("pattern").is_none();
+    if is_any_text {
+        return Schema::try_from(schema).unwrap_or_default();
+    }
+    json_schema!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
+}
+
+text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
+text_leaf!(Issuer, "the issuer's URL exactly as its metadata has it", { "type": "string", "format": "uri" });
+text_leaf!(ResourceIdentifier, "an absolute URL without query", { "type": "string", "format": "uri" });
+text_leaf!(ScopeToken, "one scope", { "type": "string" });
+
+choice!(LogFormat { "json" => Self::Json, "pretty" => Self::Pretty });
+choice!(AudienceMatch {
+    "exact" => Self::Exact,
+    "prefix" => Self::Prefix,
+    "client_id" => Self::ClientId,
+    "off" => Self::Off,
+});
+
+/// `telemetry.log.level`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogLevel(pub(super) tracing::Level);
+
+choice!(LogLevel {
+    "error" => Self(tracing::Level::ERROR),
+    "warn" => Self(tracing::Level::WARN),
+    "info" => Self(tracing::Level::INFO),
+    "debug" => Self(tracing::Level::DEBUG),
+    "trace" => Self(tracing::Level::TRACE),
+});
+
+/// `access` of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AccessKind {
+    Protected,
+    Public,
+}
+
+choice!(AccessKind { "protected" => Self::Protected, "public" => Self::Public });
+
+/// `client.authentication`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AuthenticationMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    None,
+}
+
+choice!(AuthenticationMethod {
+    "client_secret_basic" => Self::ClientSecretBasic,
+    "client_secret_post" => Self::ClientSecretPost,
+    "none" => Self::None,
+});
+
+/// A text that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text(pub(super) Box<str>);
+
+impl FromStr for Text {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Err("empty") } else { Ok(Self(text.into())) }
+    }
+}
+
+text_leaf!(Text, "a text", { "type": "string", "minLength": 1 });
+
+/// A secret written in the file or in a variable.
+#[derive(Clone, Debug)]
+pub(super) struct SecretText(pub(super) Secret);
+
+impl FromStr for SecretText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Err("empty") } else { Ok(Self(Secret::new(text))) }
+    }
+}
+
+text_leaf!(SecretText, "a secret", { "type": "string", "minLength": 1 });
+
+/// A secret in a file of its own, already read.
+#[derive(Clone, Debug)]
+pub(super) struct SecretFile(pub(super) Secret);
+
+impl Read for SecretFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        read_secret(source.environment, &path)
+            .map_err(|why| source.report.error(&at.place(), why.to_string()))
+            .map(Self)
+            .ok()
+    }
+}
+
+leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
+
+/// A file of PEM certificates, already read.
+#[derive(Clone, Debug)]
+pub(super) struct CertificateFile(pub(super) Arc<[u8]>);
+
+impl Read for CertificateFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        let bytes = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let message = format!("the file cannot be read ({})", describe(&why));
+                source.report.error(&at.place(), message);
+                return None;
+            }
+        };
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
+            return Some(Self(bytes.into()));
+        }
+        source.report.error(&at.place(), "the file holds no PEM certificate, or a damaged one");
+        None
+    }
+}
+
+leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
+
+const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address(pub(super) SocketAddr);
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "not an IP address with a port")
+    }
+}
+
+text_leaf!(Address, "one such as 127.0.0.1:8080 or [::1]:8080", { "type": "string" });
+
+/// A network of `listen.trusted_proxies`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network(pub(super) IpNet);
+
+impl FromStr for Network {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let network =
+            text.parse::<IpNet>().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
+        let network = network.map_err(|_| "not a network")?;
+        if network.prefix_len() == 0 {
+            return Err("a network of all addresses would believe everyone's forwarding headers");
+        }
+        Ok(Self(network.trunc()))
+    }
+}
+
+text_leaf!(Network, "an IP network such as 10.1.0.0/16", { "type": "string" });
+
+/// A duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl FromStr for Span {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+        let milliseconds = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60 * 1000,
+            "h" => 3600 * 1000,
+            _ => return Err("not a duration"),
+        };
+        let number: u64 = number.parse().map_err(|_| "not a duration")?;
+        let milliseconds = number.checked_mul(milliseconds).ok_or("too long a duration")?;
+        Ok(Self(Duration::from_millis(milliseconds)))
+    }
+}
+
+text_leaf!(Span, "a whole number with its unit, such as 500ms, 2s, 5m or 1h", {
+    "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"
+});
+
+text_leaf!(HttpUrl, "a URL such as https://auth.example.com/path", { "type": "string", "format": "uri" });
+text_leaf!(UpstreamUrl, "a URL such as http://127.0.0.1:3001/mcp", { "type": "string", "format": "uri" });
+text_leaf!(AllowedOrigin, "one such as https://app.example.com, http://localhost:*, null or *", { "type": "string" });
+text_leaf!(AllowedHost, "one such as mcp.example.com, mcp.example.com:8443 or *", { "type": "string" });
+text_leaf!(HostHeader, "one such as notes.internal:3001", { "type": "string" });
+text_leaf!(RoutePath, "a path such as /notes", { "type": "string", "pattern": "^/" });
+text_leaf!(Name, "the name of an authorization server", { "type": "string" });
+
+/// A whole number, zero or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub(super) u64);
+
+impl Read for Count {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let scalar = at.scalar("a whole number", source)?;
+        let value = scalar.to_json().and_then(|value| value.as_u64());
+        if value.is_none() {
+            at.wrong_type("a whole number, zero or more", source);
+        }
+        value.map(Self)
+    }
+}
+
+leaf_schema!(Count, json!({ "type": "integer", "minimum": 0 }));
+
+/// `true` or `false`, or a variable that yields one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Switch(pub(super) bool);
+
+impl Read for Switch {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let scalar = at.scalar("true or false", source)?;
+        if let CoreType::Boolean(value) = scalar.core_type() {
+            return Some(Self(value));
+        }
+        at.wrong_type("true or false", source);
+        None
+    }
+}
+
+leaf_schema!(Switch, json!({ "type": "boolean" }));

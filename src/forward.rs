@@ -1,0 +1,360 @@
+//! Forwarding: a permitted request goes upstream, and its response comes back.
+//!
+//! 1. Nothing is forwarded without a [`Permit`].
+//! 2. The request is built from scratch: method and body as judged, path from configuration or
+//!    from a reference of our own, the upstream's `Host`, the client's fields as
+//!    [`headers`] lets them through.
+//! 3. Redirects, 401 and 101 do not pass: a client must not be sent elsewhere with its token, nor
+//!    to another login, nor through a tunnel.
+//! 4. `Mcp-Session-Id` values are sealed on their way out; requests of revision 2026-07-28 have no
+//!    session.
+//! 5. The wait for the response head is bounded; streams have no total limit.
+//!
+//! A request that may have reached an upstream is never sent twice.
+
+pub mod endpoint;
+pub mod endpoint_event;
+pub mod headers;
+pub mod pool;
+pub mod request_body;
+pub mod response_body;
+pub mod session;
+
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery,
+};
+use hyper::body::Incoming;
+use prometheus::IntGauge;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    endpoint::{EndpointSealer, Endpoints},
+    headers::Forwarded,
+    pool::{Lease, Pool, SendError, Tls},
+    request_body::{BodyError, RequestBody},
+    response_body::ResponseBody,
+    session::Kind,
+};
+use crate::{
+    admission::{Target, mcp},
+    authenticate::token_facts::Principal,
+    authorize::Permit,
+    clock::Clock,
+    config::settings::UpstreamSettings,
+    metrics::{RouteMetrics, UpstreamOutcome},
+};
+
+/// One route's upstream.
+#[derive(Debug)]
+pub struct Upstream {
+    settings: UpstreamSettings,
+    path: PathAndQuery,
+    host: HeaderValue,
+    pools: Vec<Arc<Pool>>,
+    endpoints: Arc<Endpoints>,
+}
+
+/// What forwarding needs to know of the worker that does it.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Where its tasks are counted.
+    pub tasks: TaskTracker,
+    /// Cancelled when streams shall end.
+    pub drain: CancellationToken,
+}
+
+/// A request on its way upstream.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// As the client sent it.
+    pub method: Method,
+    /// The client's fields.
+    pub headers: HeaderMap,
+    /// The client's target.
+    pub target: Target,
+    /// Where it goes.
+    pub destination: Destination,
+    /// The bytes that were judged.
+    pub body: RequestBody,
+    /// What the upstream is told of it.
+    pub forwarded: Forwarded,
+    /// The upstream's session, when the client named one of ours.
+    pub session: Option<String>,
+}
+
+/// Where on the upstream a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Below the configured path: what follows the route's path, with its slash.
+    Below(Box<str>),
+    /// The upstream's own message endpoint, behind a reference.
+    Endpoint(PathAndQuery),
+    /// The configured URL.
+    Main,
+}
+
+/// Why a permitted request has no response to pass on.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The client's body stopped on its way.
+    #[error(transparent)]
+    Body(BodyError),
+    /// The upstream's answer must not pass.
+    #[error("the upstream answered {0}")]
+    Refused(&'static str),
+    /// The upstream cannot be reached, or spoke no HTTP.
+    #[error("the upstream {0}")]
+    Send(#[source] SendError),
+    /// No response head within `response_timeout`.
+    #[error("no response head within upstream.response_timeout")]
+    Timeout,
+}
+
+/// The session reference of a request does not open here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown session, or one of another principal or route")]
+pub struct UnknownSession;
+
+impl Upstream {
+    /// Prepares an upstream with a pool for each of `workers` workers.
+    pub fn new(
+        settings: UpstreamSettings,
+        endpoints: Arc<Endpoints>,
+        tls: Option<&Tls>,
+        workers: usize,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Self> {
+        let url = &settings.url;
+        let path: PathAndQuery = url.path().parse().ok()?;
+        let port = url.port_or_known_default()?;
+        let address = format!("{}:{port}", url.host_str()?);
+        let authority = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str()?),
+            None => url.host_str()?.to_owned(),
+        };
+        let host = match &settings.host {
+            Some(host) => host.clone(),
+            None => HeaderValue::from_str(&authority).ok()?,
+        };
+        let pool = |_| {
+            let clock = Arc::clone(clock);
+            Arc::new(Pool::new(&address, tls.cloned(), settings.connect_timeout, clock))
+        };
+        let pools = (0..workers).map(pool).collect();
+        Some(Self { settings, path, host, pools, endpoints })
+    }
+
+    /// Its URL, for the log.
+    pub fn url(&self) -> &str {
+        self.settings.url.as_str()
+    }
+
+    /// Opens the session reference of a request, when it has one.
+    pub fn open_session(
+        &self,
+        headers: &HeaderMap,
+        principal: &Principal,
+    ) -> Result<Option<String>, UnknownSession> {
+        // Revision 2026-07-28 has no sessions: a leftover field means nothing.
+        let is_sessionless = headers
+            .get(mcp::PROTOCOL_VERSION)
+            .is_some_and(|version| version.as_bytes() >= FIRST_WITHOUT_SESSIONS);
+        match headers.get(mcp::SESSION_ID) {
+            Some(reference) if !is_sessionless => {
+                let reference = reference.to_str().map_err(|_| UnknownSession)?;
+                let value = self.endpoints.open(Kind::Session, principal, reference);
+                value.map(Some).ok_or(UnknownSession)
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Opens a reference to a message endpoint.
+    pub fn open_endpoint(
+        &self,
+        reference: &str,
+        principal: &Principal,
+    ) -> Result<Destination, UnknownSession> {
+        let path = self.endpoints.open_path(principal, reference);
+        path.map(Destination::Endpoint).ok_or(UnknownSession)
+    }
+
+    /// Sends a permitted request and brings back the response to pass on.
+    pub async fn forward(
+        &self,
+        permit: &Permit,
+        outgoing: Outgoing,
+        worker: &Worker,
+        metrics: &RouteMetrics,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
+        let is_stream = outgoing.method == Method::GET;
+        let fault = outgoing.body.fault();
+        let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
+        let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
+        let Some(pool) = self.pools.get(worker.index) else {
+            return Err(ForwardError::Refused("no pool for this worker"));
+        };
+        let sending = pool.send(request, &worker.tasks);
+        let sent = tokio::time::timeout(self.settings.response_timeout, sending).await;
+        // What stopped the body is the reason, whatever the upstream made of it.
+        if let Some(error) = fault.and_then(|fault| fault.get().copied()) {
+            return Err(ForwardError::Body(error));
+        }
+        let (response, lease) = match sent {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(SendError::ConnectTimeout)) | Err(_) => {
+                ending.outcome = UpstreamOutcome::Timeout;
+                return Err(ForwardError::Timeout);
+            }
+            Ok(Err(error)) => {
+                ending.outcome = UpstreamOutcome::Error;
+                return Err(ForwardError::Send(error));
+            }
+        };
+        ending.outcome = UpstreamOutcome::Refused;
+        check(&response, is_stream)?;
+        let principal = *permit.caller().principal();
+        let session = self.seal_session(response.headers(), &principal)?;
+        ending.outcome = UpstreamOutcome::Response;
+        let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
+        Ok(self.response(response, lease, Shape { is_stream, principal, session, gauge, drain }))
+    }
+
+    fn request(&self, outgoing: Outgoing) -> Option<Request<RequestBody>> {
+        let path = match outgoing.destination {
+            Destination::Endpoint(path) => path,
+            Destination::Main if outgoing.target.query().is_none() => self.path.clone(),
+            Destination::Main => with_query(self.path.as_str(), outgoing.target.query())?,
+            Destination::Below(rest) => {
+                let base = self.path.as_str().trim_end_matches('/');
+                with_query(&format!("{base}{rest}"), outgoing.target.query())?
+            }
+        };
+        let mut request = Request::new(outgoing.body);
+        *request.method_mut() = outgoing.method;
+        *request.uri_mut() = Uri::from(path);
+        let mut headers =
+            headers::for_upstream(outgoing.headers, outgoing.forwarded, &self.settings.headers);
+        headers.insert(header::HOST, self.host.clone());
+        if let Some(session) = outgoing.session {
+            headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
+        }
+        if request.method() == Method::GET {
+            // Events are read on their way; a coding would hide them.
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        *request.headers_mut() = headers;
+        Some(request)
+    }
+
+    fn seal_session(
+        &self,
+        headers: &HeaderMap,
+        principal: &Principal,
+    ) -> Result<Option<HeaderValue>, ForwardError> {
+        let unusable = ForwardError::Refused("with an unusable Mcp-Session-Id");
+        let Ok(session) = headers::session_id(headers) else { return Err(unusable) };
+        let Some(session) = session else { return Ok(None) };
+        let reference = self.endpoints.seal(Kind::Session, principal, session);
+        let value = reference.and_then(|reference| HeaderValue::from_str(&reference).ok());
+        value.map(Some).ok_or(unusable)
+    }
+
+    fn response(
+        &self,
+        response: Response<Incoming>,
+        lease: Lease,
+        shape: Shape,
+    ) -> Response<ResponseBody> {
+        let (mut parts, body) = response.into_parts();
+        let is_events = is_event_stream(&parts.headers);
+        let body = match (is_events, shape.is_stream) {
+            (false, _) => ResponseBody::plain(body, lease),
+            (true, false) => ResponseBody::events(body, lease, shape.gauge),
+            (true, true) => {
+                let endpoints = Arc::clone(&self.endpoints);
+                let sealer = EndpointSealer { endpoints, principal: shape.principal };
+                ResponseBody::stream(body, lease, shape.gauge, sealer, shape.drain)
+            }
+        };
+        parts.headers = headers::for_client(parts.headers);
+        if let Some(session) = shape.session {
+            parts.headers.insert(mcp::SESSION_ID, session);
+        }
+        if is_events {
+            parts.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        }
+        parts.extensions.clear();
+        Response::from_parts(parts, body)
+    }
+}
+
+/// How a response is to be passed on.
+struct Shape {
+    is_stream: bool,
+    principal: Principal,
+    session: Option<HeaderValue>,
+    gauge: IntGauge,
+    drain: CancellationToken,
+}
+
+/// Counts how a request upstream ended, also when the client left first.
+struct Ending<'a> {
+    metrics: &'a RouteMetrics,
+    outcome: UpstreamOutcome,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.metrics.count_upstream(self.outcome);
+    }
+}
+
+fn check(response: &Response<Incoming>, is_stream: bool) -> Result<(), ForwardError> {
+    let status = response.status();
+    let headers = response.headers();
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(ForwardError::Refused(
+            "401: it asks for a token itself; its own authentication must accept the gateway",
+        ));
+    }
+    if status.is_redirection() {
+        return Err(ForwardError::Refused("a redirect: name the URL it redirects to as upstream"));
+    }
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ForwardError::Refused("101"));
+    }
+    // RFC 9112 section 6.3: two framings are an attack or a broken server; trust neither.
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        return Err(ForwardError::Refused("with Transfer-Encoding and Content-Length"));
+    }
+    if is_stream && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(ForwardError::Refused("with an encoded event stream that nobody asked for"));
+    }
+    Ok(())
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let essence = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
+    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    match query {
+        Some(query) => format!("{path}?{query}").parse().ok(),
+        None => path.parse().ok(),
+    }
+}
+
+/// The first revision of the protocol that has no sessions; revisions sort as text.
+const FIRST_WITHOUT_SESSIONS: &[u8] = b"2026-07-28";
+
+const X_ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");

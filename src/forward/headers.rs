@@ -1,0 +1,261 @@
+//! Which header fields cross the gateway, in either direction.
+//!
+//! 1. A request upstream is built from scratch: the client's fields are moved over one by one,
+//!    without those that are hop-by-hop (RFC 9110 section 7.6.1), named by `Connection`, ours, or
+//!    dangerous to somebody who trusts them.
+//! 2. Names are compared with `_` and `.` read as `-`, for many servers do the same
+//!    (advisory CVE-2025-64484).
+//! 3. Forwarding fields are believed from trusted proxies only.
+//! 4. A response loses what would speak for us or to us: challenges, cookies, CORS, server names.
+//!
+//! Unknown fields pass in both directions.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::admission::{self, mcp};
+
+/// The facts that we tell the upstream about a request.
+#[derive(Clone, Debug)]
+pub struct Forwarded {
+    /// The address of the connection's other end, as text.
+    pub peer: HeaderValue,
+    /// Whether that is a trusted proxy, whose own forwarding fields count.
+    pub is_trusted: bool,
+    /// What we call the request.
+    pub request_id: HeaderValue,
+    /// The host that the client addressed.
+    pub host: HeaderValue,
+}
+
+/// Moves a client's fields into those of the request upstream.
+pub fn for_upstream(
+    client: HeaderMap,
+    forwarded: Forwarded,
+    configured: &[(HeaderName, HeaderValue)],
+) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(client.len() + configured.len() + 6);
+    let connection = ConnectionOptions::read(&client);
+    let sent_chain = forwarded.is_trusted.then(|| joined(&client, &X_FORWARDED_FOR)).flatten();
+    let sent_proto = client.get(X_FORWARDED_PROTO).filter(|_| forwarded.is_trusted).cloned();
+    let traceparent = client.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
+    let mut last = None;
+    for (name, value) in client {
+        // `HeaderMap` names a repeated field once and leaves the name out after that.
+        let Some(name) = name.or_else(|| last.clone()) else { continue };
+        let is_ours = configured.iter().any(|(ours, _)| is_same_name(ours, &name));
+        let is_kept = !is_ours
+            && !connection.names(&name)
+            && passes_upstream(&name, forwarded.is_trusted)
+            && (name != TRACESTATE || traceparent.is_some());
+        if is_kept {
+            headers.append(name.clone(), value);
+        }
+        last = Some(name);
+    }
+    headers.insert(X_FORWARDED_FOR, chain(sent_chain, &forwarded.peer));
+    let is_scheme = |value: &HeaderValue| matches!(value.as_bytes(), b"http" | b"https");
+    headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(HTTP));
+    headers.insert(X_FORWARDED_HOST, forwarded.host);
+    headers.insert(X_REQUEST_ID, forwarded.request_id);
+    headers.insert(TRACEPARENT, traceparent.unwrap_or_else(new_traceparent));
+    for (name, value) in configured {
+        headers.insert(name, value.clone());
+    }
+    headers
+}
+
+/// Moves an upstream's fields into those of the response to the client.
+pub fn for_client(upstream: HeaderMap) -> HeaderMap {
+    let connection = ConnectionOptions::read(&upstream);
+    let mut headers = HeaderMap::with_capacity(upstream.len() + 6);
+    let mut last = None;
+    for (name, value) in upstream {
+        let Some(name) = name.or_else(|| last.clone()) else { continue };
+        if !connection.names(&name) && passes_to_client(&name) {
+            headers.append(name.clone(), value);
+        }
+        last = Some(name);
+    }
+    headers
+}
+
+fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
+    let text = name.as_str();
+    let is_plain = !text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
+    let normal;
+    let text = if is_plain {
+        text
+    } else {
+        normal = text.replace(['_', '.'], "-");
+        normal.as_str()
+    };
+    if is_hop_by_hop(text) || text.starts_with("x-gatehouse-") || text.starts_with("proxy-") {
+        return false;
+    }
+    if text == "forwarded" || text.starts_with("x-forwarded-") {
+        return is_trusted && is_plain;
+    }
+    // Singleton fields of the protocol in another spelling could be read as the real ones.
+    if !is_plain
+        && (text.starts_with("mcp-") || matches!(text, "content-type" | "content-encoding"))
+    {
+        return false;
+    }
+    !matches!(
+        text,
+        "authorization"
+            | "content-length"
+            | "cookie"
+            | "expect"
+            | "host"
+            | "mcp-session-id"
+            | "origin"
+            | "traceparent"
+            | "x-http-method-override"
+            | "x-method-override"
+            | "x-http-method"
+            | "x-original-url"
+            | "x-rewrite-url"
+            | "x-request-id"
+            | "x-envoy-original-path"
+    )
+}
+
+fn passes_to_client(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    !(is_hop_by_hop(text)
+        || text.starts_with("access-control-")
+        || text.starts_with("proxy-")
+        || text.starts_with("x-gatehouse-")
+        || matches!(
+            text,
+            "alt-svc"
+                | "clear-site-data"
+                | "content-length"
+                | "link"
+                | "location"
+                | "mcp-session-id"
+                | "refresh"
+                | "server"
+                | "set-cookie"
+                | "set-cookie2"
+                | "strict-transport-security"
+                | "www-authenticate"
+                | "x-powered-by"
+                | "x-request-id"
+        ))
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+fn is_same_name(ours: &HeaderName, theirs: &HeaderName) -> bool {
+    let normal = |byte: u8| if matches!(byte, b'_' | b'.') { b'-' } else { byte };
+    let (ours, theirs) = (ours.as_str(), theirs.as_str());
+    ours.len() == theirs.len() && ours.bytes().map(normal).eq(theirs.bytes().map(normal))
+}
+
+/// The fields that `Connection` declares hop-by-hop.
+struct ConnectionOptions(Option<Vec<Box<str>>>);
+
+impl ConnectionOptions {
+    fn read(headers: &HeaderMap) -> Self {
+        if !headers.contains_key(header::CONNECTION) {
+            return Self(None);
+        }
+        let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+        let options = values.flat_map(|value| value.split(','));
+        Self(Some(options.map(|option| option.trim().to_ascii_lowercase().into()).collect()))
+    }
+
+    fn names(&self, name: &HeaderName) -> bool {
+        self.0.as_ref().is_some_and(|options| options.iter().any(|each| **each == *name.as_str()))
+    }
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+fn chain(sent: Option<String>, peer: &HeaderValue) -> HeaderValue {
+    let own = || peer.clone();
+    let Some(sent) = sent else { return own() };
+    let text = format!("{sent}, {}", peer.to_str().unwrap_or_default());
+    HeaderValue::from_str(&text).unwrap_or_else(|_| own())
+}
+
+/// `00-<trace id>-<parent id>-<flags>` of W3C Trace Context, level 1.
+fn is_traceparent(value: &HeaderValue) -> bool {
+    let Ok(text) = value.to_str() else { return false };
+    let mut parts = text.split('-');
+    let mut is_hex = |length: usize| {
+        parts.next().is_some_and(|part| {
+            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    let is_well_formed = is_hex(2) && is_hex(32) && is_hex(16) && is_hex(2);
+    let is_zero = |range| text.get(range).is_none_or(|id: &str| id.bytes().all(|b| b == b'0'));
+    is_well_formed
+        && parts.next().is_none()
+        && text.starts_with("00")
+        && !is_zero(3..35)
+        && !is_zero(36..52)
+}
+
+fn new_traceparent() -> HeaderValue {
+    let mut random = [0_u8; 24];
+    // Without randomness there is no trace to continue; an all-zero one is ignored by readers.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let hex = hex(&random);
+    let (trace, parent) = hex.split_at_checked(32).unwrap_or_default();
+    HeaderValue::from_str(&format!("00-{trace}-{parent}-00"))
+        .unwrap_or_else(|_| HeaderValue::from_static("00"))
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+/// `X-Request-Id`.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+
+/// An upstream's `Mcp-Session-Id` is repeated, too long, or not of 0x21 to 0x7E.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusableSessionId;
+
+/// The upstream's `Mcp-Session-Id`, when it sent one.
+pub fn session_id(headers: &HeaderMap) -> Result<Option<&str>, UnusableSessionId> {
+    let value = admission::only_value(headers, &mcp::SESSION_ID).map_err(|_| UnusableSessionId)?;
+    let Some(value) = value else { return Ok(None) };
+    let is_visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
+    let is_usable = is_visible && (1..=MAX_SESSION_ID_BYTES).contains(&value.len());
+    if is_usable {
+        value.to_str().map(Some).map_err(|_| UnusableSessionId)
+    } else {
+        Err(UnusableSessionId)
+    }
+}
+
+const MAX_SESSION_ID_BYTES: usize = 1024;

@@ -1,0 +1,165 @@
+//! Connections to one upstream, kept by the worker that made them.
+//!
+//! 1. A connection belongs to one route and one worker; no other route shares it, whatever its
+//!    address.
+//! 2. It is used again only after the whole response was read, and only for a short time: most
+//!    servers close idle connections after five seconds.
+//! 3. A request is sent again on a fresh connection only when hyper hands it back unsent.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::TaskTracker;
+
+use super::request_body::RequestBody;
+use crate::clock::Clock;
+
+/// Idle connections of one worker to one upstream.
+#[derive(Debug)]
+pub struct Pool {
+    address: Box<str>,
+    tls: Option<Tls>,
+    connect_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// How to speak TLS to an upstream.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Trust and versions.
+    pub config: Arc<ClientConfig>,
+    /// The name its certificate must have.
+    pub name: ServerName<'static>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<RequestBody>,
+    since: Instant,
+}
+
+/// A connection on loan; given back when a response was read to its end.
+#[derive(Debug)]
+pub struct Lease {
+    sender: SendRequest<RequestBody>,
+    pool: Arc<Pool>,
+}
+
+/// Why a request brought no response head.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection could be made.
+    #[error("cannot connect: {0}")]
+    Connect(#[from] io::Error),
+    /// No connection was made within `connect_timeout`.
+    #[error("no connection within upstream.connect_timeout")]
+    ConnectTimeout,
+    /// The connection failed, or the answer was no HTTP.
+    #[error("the exchange failed: {0}")]
+    Http(#[from] hyper::Error),
+}
+
+impl Pool {
+    /// An empty pool for `host:port`.
+    pub fn new(
+        address: &str,
+        tls: Option<Tls>,
+        connect_timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { address: address.into(), tls, connect_timeout, clock, idle: Mutex::default() }
+    }
+
+    /// Sends a request and waits for the response head.
+    pub async fn send(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody>,
+        tasks: &TaskTracker,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        while let Some(mut sender) = self.take_idle() {
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, self.lease(sender))),
+                Err(mut error) => match error.take_message() {
+                    // Closed under us before a byte was written: nothing was sent.
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
+                },
+            }
+        }
+        let mut sender = tokio::time::timeout(self.connect_timeout, self.connect(tasks))
+            .await
+            .map_err(|_| SendError::ConnectTimeout)??;
+        let response = sender.send_request(request).await?;
+        Ok((response, self.lease(sender)))
+    }
+
+    fn lease(self: &Arc<Self>, sender: SendRequest<RequestBody>) -> Lease {
+        Lease { sender, pool: Arc::clone(self) }
+    }
+
+    fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
+        let mut idle = self.idle.lock().ok()?;
+        let now = self.clock.instant();
+        let is_usable = |each: &Idle| {
+            !each.sender.is_closed() && now.saturating_duration_since(each.since) < MAX_IDLE
+        };
+        // The youngest first. What is closed or too old goes; what is not ready yet stays.
+        idle.retain(is_usable);
+        let ready = idle.iter().rposition(|each| each.sender.is_ready())?;
+        Some(idle.swap_remove(ready).sender)
+    }
+
+    async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError> {
+        let stream = TcpStream::connect(&*self.address).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            None => handshake(TokioIo::new(stream), tasks).await,
+            Some(Tls { config, name }) => {
+                let connector = TlsConnector::from(Arc::clone(config));
+                let stream = connector.connect(name.clone(), stream).await?;
+                handshake(TokioIo::new(stream), tasks).await
+            }
+        }
+    }
+}
+
+async fn handshake<T>(io: T, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (sender, connection) =
+        http1::Builder::new().max_header_size(64 * 1024).handshake(io).await?;
+    // Its errors reach whoever waits for a response; an idle connection's end is nobody's error.
+    drop(tasks.spawn(async move { drop(connection.await) }));
+    Ok(sender)
+}
+
+impl Lease {
+    /// Keeps the connection for a later request.
+    pub fn give_back(self) {
+        if self.sender.is_closed() {
+            return;
+        }
+        let Ok(mut idle) = self.pool.idle.lock() else { return };
+        if idle.len() < MAX_IDLE_CONNECTIONS {
+            let since = self.pool.clock.instant();
+            idle.push(Idle { sender: self.sender, since });
+        }
+    }
+}
+
+const MAX_IDLE: Duration = Duration::from_secs(4);
+const MAX_IDLE_CONNECTIONS: usize = 256;

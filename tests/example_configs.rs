@@ -1,0 +1,117 @@
+//! Every file in `config/` compiles without warnings, and the JSON Schema agrees.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use boon::{Compiler, Schemas};
+use gatehouse::config::{self, Environment};
+use serde_json::Value;
+
+/// Knows every variable and secret file that the examples name.
+struct ExampleEnvironment;
+
+impl Environment for ExampleEnvironment {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        match name {
+            "SESSION_KEY" => Some(KEY.into()),
+            "INTROSPECTION_SECRET" | "NOTES_KEY" | "CALENDAR_KEY" => Some("example".into()),
+            _ => None,
+        }
+    }
+
+    fn read_file(&self, path: &Path, _limit: usize) -> io::Result<Vec<u8>> {
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            return fs::read(path);
+        }
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("session-key") => Ok(format!("{KEY}\n").into()),
+            Some("introspection" | "partner" | "notes-authorization") => Ok(b"example\n".into()),
+            _ => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn has_file(&self, path: &Path) -> bool {
+        path.exists()
+    }
+}
+
+/// 32 letters in base64url; no key of anybody's.
+const KEY: &str = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY";
+
+fn examples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 10, "{files:?}");
+    files
+}
+
+fn is_valid(document: &Value) -> Result<(), String> {
+    let mut compiler = Compiler::new();
+    compiler.add_resource("gatehouse.json", config::schema()).unwrap();
+    let mut schemas = Schemas::new();
+    let schema = compiler.compile("gatehouse.json", &mut schemas).unwrap();
+    schemas.validate(document, schema).map_err(|why| why.to_string())
+}
+
+fn document(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap()
+}
+
+#[test]
+fn every_example_compiles_without_warnings() {
+    for path in examples() {
+        match config::load(&path, &ExampleEnvironment) {
+            Ok(loaded) => assert_eq!(loaded.warnings, [], "{}", path.display()),
+            Err(problems) => {
+                let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                panic!("{}", lines.join("\n"));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_agrees_with_the_schema() {
+    for path in examples() {
+        let text = fs::read_to_string(&path).unwrap();
+        is_valid(&document(&text)).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    }
+}
+
+#[test]
+fn every_example_says_when_to_use_it() {
+    for path in examples() {
+        assert!(fs::read_to_string(&path).unwrap().starts_with("# "), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    let minimal =
+        fs::read_to_string(examples().iter().find(|path| path.ends_with("minimal.yaml")).unwrap())
+            .unwrap();
+    for (from, to) in [
+        ("upstream:", "upstrem:"),
+        ("public_url: https://mcp.example.com\n", ""),
+        ("[notes.read]", "null"),
+        ("[notes.read]", "notes.read"),
+        ("path: /notes", "path: notes"),
+        ("path: /notes", "path: /notes\n    access: sometimes"),
+        ("path: /notes", "path: /notes\n    forward_subpaths: 'yes'"),
+        ("routes:", "listen: {drain_timeout: 30}\nroutes:"),
+        ("routes:", "listen: {limits: {max_connections: -1}}\nroutes:"),
+        ("id: gatehouse,", "id: [gatehouse],"),
+    ] {
+        let text = minimal.replace(from, to);
+        assert_ne!(text, minimal, "{from}");
+        assert!(is_valid(&document(&text)).is_err(), "schema accepts:\n{text}");
+        let read = config::parse("g.yaml", &text, &ExampleEnvironment);
+        assert!(read.is_err(), "reader accepts:\n{text}");
+    }
+}
