@@ -16,8 +16,10 @@ mod random;
 pub mod tour;
 
 use std::{
+    ffi::OsString,
     io::{self, Write},
     net::SocketAddr,
+    path::Path,
     sync::Arc,
 };
 
@@ -26,7 +28,7 @@ pub use self::{
     parties::{Parties, Ports, TEST_USER},
     tour::{Screen, TestUser, TourFailure, tour},
 };
-use crate::clock::SystemClock;
+use crate::{clock::SystemClock, config::Environment};
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +77,23 @@ pub async fn run(options: DemoOptions, out: &mut dyn Write) -> Result<(), DemoFa
     gateway.stop().await;
     parties.stop().await;
     if options.once { Ok(toured?) } else { Ok(()) }
+}
+
+/// The demo's configuration stands by itself: no variable or file of this machine changes it.
+struct NoEnvironment;
+
+impl Environment for NoEnvironment {
+    fn variable(&self, _name: &str) -> Option<OsString> {
+        None
+    }
+
+    fn read_file(&self, _path: &Path, _limit: usize) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn has_file(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 fn invite(screen: &mut Screen<'_>, gateway: SocketAddr) -> io::Result<()> {

@@ -131,6 +131,17 @@ const INTROSPECTION_CLIENT: &str = "gatehouse";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock::SystemClock, config, demo::NoEnvironment};
+
+    #[tokio::test]
+    async fn the_gateways_configuration_has_no_problems() {
+        let parties = Parties::start(Ports::default(), Arc::new(SystemClock)).await.unwrap();
+        let text = parties.configuration(([127, 0, 0, 1], 8080).into());
+        let loaded = config::parse("demo.yaml", &text, &NoEnvironment).unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        assert_eq!(loaded.settings.routes.len(), 3);
+        parties.stop().await;
+    }
 
     #[tokio::test]
     async fn a_port_in_use_is_replaced_by_a_free_one() {
