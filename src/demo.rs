@@ -21,6 +21,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 pub use self::{
@@ -28,7 +29,11 @@ pub use self::{
     parties::{Parties, Ports, TEST_USER},
     tour::{Screen, TestUser, TourFailure, tour},
 };
-use crate::{clock::SystemClock, config::Environment};
+use crate::{
+    app::{App, StartError},
+    clock::SystemClock,
+    config::{self, Environment},
+};
 
 /// What the command line says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,12 +47,18 @@ pub struct DemoOptions {
 /// Why the demo ended with a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoFailure {
+    /// The gateway refuses the demo's configuration.
+    #[error("the demo's configuration is wrong: {0}")]
+    Configuration(String),
     /// The gateway did not start.
     #[error("the gateway does not start: {0}")]
-    Gateway(String),
+    Gateway(#[from] StartError),
     /// No listener, or no terminal.
     #[error("the demo cannot run: {0}")]
     Io(#[from] io::Error),
+    /// The gateway did not find the authorization server in time.
+    #[error("the gateway does not become ready")]
+    NotReady,
     /// A step of the tour did not go as it should.
     #[error("the tour failed: {0}")]
     Tour(#[from] TourFailure),
@@ -74,9 +85,34 @@ pub async fn run(options: DemoOptions, out: &mut dyn Write) -> Result<(), DemoFa
         invite(&mut screen, address)?;
         tokio::signal::ctrl_c().await?;
     }
-    gateway.stop().await;
+    gateway.shutdown().await;
     parties.stop().await;
     if options.once { Ok(toured?) } else { Ok(()) }
+}
+
+/// Starts the product and waits until it has found the authorization server.
+async fn start_gateway(yaml: &str) -> Result<App, DemoFailure> {
+    let loaded = config::parse("demo.yaml", yaml, &NoEnvironment).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        DemoFailure::Configuration(problems.join("; "))
+    })?;
+    // Starting builds runtimes; one that fails half-way drops them, which may block.
+    let start = || App::start(loaded.settings, Arc::new(SystemClock));
+    let app = tokio::task::spawn_blocking(start).await.map_err(io::Error::other)??;
+    wait_until_ready(app.admin_address()).await?;
+    Ok(app)
+}
+
+async fn wait_until_ready(admin: SocketAddr) -> Result<(), DemoFailure> {
+    let http = tour::http_client().map_err(TourFailure::from)?;
+    for _ in 0..READY_ATTEMPTS {
+        let answer = http.get(format!("http://{admin}/readyz")).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(READY_PAUSE).await;
+    }
+    Err(DemoFailure::NotReady)
 }
 
 /// The demo's configuration stands by itself: no variable or file of this machine changes it.
@@ -106,13 +142,7 @@ fn invite(screen: &mut Screen<'_>, gateway: SocketAddr) -> io::Result<()> {
 
 const WELCOME: &str = "Gatehouse demo: an authorization server, an MCP server and the gateway \
     between them, on this machine only.\nNOT FOR PRODUCTION: everyone on this machine can log in.";
+const READY_ATTEMPTS: u32 = 100;
+const READY_PAUSE: Duration = Duration::from_millis(100);
 const GATEWAY_PORT: u16 = 8080;
 const FRIENDLY_PORTS: Ports = Ports { authorization_server: 9000, mcp_server: 9001 };
-
-struct RunningGateway;
-impl RunningGateway {
-    async fn stop(self) {}
-}
-async fn start_gateway(_yaml: &str) -> Result<RunningGateway, DemoFailure> {
-    Err(DemoFailure::Gateway("PENDING".into()))
-}

@@ -20,7 +20,8 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use self::exchange::{Answer, Call, http_client, read, send};
+pub(super) use self::exchange::http_client;
+use self::exchange::{Answer, Call, read, send};
 pub use self::screen::Screen;
 
 /// Walks through the whole story against the gateway at this URL.

@@ -7,8 +7,10 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use gatehouse::{
+    app::App,
     clock::SystemClock,
-    demo::{Parties, Ports, Screen, TEST_USER, TourFailure, tour},
+    config::{self, ProcessEnvironment},
+    demo::{self, DemoOptions, Parties, Ports, Screen, TEST_USER, TourFailure, tour},
 };
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
@@ -199,4 +201,70 @@ async fn a_gateway_that_believes_every_token_fails_where_more_scope_is_needed() 
     let (failure, heading) = tour_against(Flaw::BelievesEveryToken).await;
     assert!(heading.contains("needs more scope"), "{heading}: {failure}");
     assert!(failure.to_string().contains("status 403"), "{failure}");
+}
+
+/// Runs the tour against the product, with a change to its configuration.
+async fn tour_with_configuration(change: impl Fn(String) -> String) -> Result<String, String> {
+    let parties = Parties::start(Ports::default(), Arc::new(SystemClock)).await.unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let text = change(parties.configuration(address));
+    let loaded = config::parse("demo.yaml", &text, &ProcessEnvironment).unwrap();
+    let app = App::start_with_workers(loaded.settings, Arc::new(SystemClock), 1).unwrap();
+    let mut screen = Vec::new();
+    let url = format!("http://{}", app.listen_address());
+    let toured = tour(&url, TEST_USER, Screen::new(&mut screen, false)).await;
+    app.shutdown().await;
+    parties.stop().await;
+    let screen = String::from_utf8(screen).unwrap();
+    let is_heading = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    let heading = screen.lines().rfind(is_heading).unwrap_or_default();
+    toured.map(|()| screen.clone()).map_err(|failure| format!("{heading}: {failure}"))
+}
+
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from} in {text}");
+    text.replacen(from, to, 1)
+}
+
+#[tokio::test]
+async fn the_demo_ends_well_and_shows_no_token() {
+    let mut screen = Vec::new();
+    let options = DemoOptions { once: true, has_colour: false };
+    demo::run(options, &mut screen).await.unwrap();
+    let screen = String::from_utf8(screen).unwrap();
+    assert_eq!(screen.matches("   ok: ").count(), 11, "{screen}");
+    assert!(!screen.contains("FAILED") && !screen.contains('\x1b'), "{screen}");
+    assert!(screen.contains("NOT FOR PRODUCTION"), "{screen}");
+    for line in screen.lines().filter(|line| line.contains("Authorization: Bearer ")) {
+        assert!(line.ends_with('…'), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_tour_succeeds_against_the_product() {
+    let screen = tour_with_configuration(|text| text).await.unwrap();
+    assert!(screen.contains("insufficient_scope"), "{screen}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_ignores_the_audience_fails_at_the_foreign_token() {
+    let change = |text: String| {
+        replaced(&text, "path: /notes\n", "path: /notes\n    audience_match: \"off\"\n")
+    };
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    assert!(failure.contains("does not open /notes"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_asks_for_less_scope_fails_where_more_is_needed() {
+    let change = |text: String| replaced(&text, "[notes.read, notes.write]", "[notes.read]");
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    assert!(failure.contains("needs more scope"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_never_asks_again_fails_at_the_revoked_token() {
+    let change = |text: String| replaced(&text, "{ttl: 1s,", "{ttl: 1h,");
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    assert!(failure.contains("A revoked token is refused"), "{failure}");
 }

@@ -68,7 +68,7 @@ impl Answer {
 }
 
 /// The client behind all requests of the tour.
-pub(super) fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+pub(in crate::demo) fn http_client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
