@@ -104,5 +104,7 @@ pub fn parse(
 
 /// The JSON Schema of the configuration file, for editors.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(ConfigFile).to_value()
+    let mut schema = schemars::schema_for!(ConfigFile);
+    schema.insert("title".to_owned(), "Gatehouse configuration".into());
+    schema.to_value()
 }

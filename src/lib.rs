@@ -10,13 +10,23 @@
     )
 )]
 
+pub mod admin;
 pub mod admission;
+pub mod app;
 pub mod authenticate;
 pub mod authorize;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod forward;
+pub mod gateway;
 pub mod jsonrpc;
+pub mod listener;
+pub mod logging;
 pub mod metrics;
 pub mod oauth;
+pub mod rejection;
+pub mod resource;
+pub mod router;
+pub mod snapshot;

@@ -1,3 +1,7 @@
 //! The `gatehouse` binary: a few lines over the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatehouse::cli::run()
+}

@@ -1,6 +1,6 @@
 //! The configuration file as it is written: its sections, keys and defaults.
 //!
-//! 1. One list of keys per section ([`section!`]) yields the type, the reader and the JSON Schema,
+//! 1. One list of keys per section (`section!`) yields the type, the reader and the JSON Schema,
 //!    so that none of them can know a key the others do not.
 //! 2. A key without a default is required. `null` is a value only where it is the default.
 //! 3. Keys of later versions are unknown here: nothing is accepted and ignored.

@@ -6,7 +6,8 @@
 //! 3. Keys are scalars, and none is written twice in one mapping.
 //! 4. A syntax error is reported alone, by its kind and place; its text is never quoted.
 //!
-//! It resolves no types: a scalar is its text and whether it was written plain.
+//! It resolves no types: a scalar is its text and whether it was written plain. Nodes may hold
+//! secrets and have no `Debug`.
 
 use std::collections::HashSet;
 
@@ -17,14 +18,14 @@ use serde_yaml::granit_parser::{
 use super::problem::{Place, Report, join};
 
 /// A value of the file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) mark: Mark,
     pub(super) kind: Kind,
 }
 
 /// What a node is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Kind {
     Mapping(Vec<Entry>),
     Scalar { text: String, is_plain: bool },
@@ -32,7 +33,7 @@ pub(super) enum Kind {
 }
 
 /// A key with its value.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_mark: Mark,

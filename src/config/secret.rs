@@ -76,12 +76,13 @@ pub(super) fn resolve_path(folder: &Path, path: &str) -> PathBuf {
 
 /// What the operating system says, without anything that was written in the file.
 pub(super) fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::FileTooLarge => "too large".to_owned(),
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        kind => kind.to_string(),
-    }
+    let known = [
+        (io::ErrorKind::FileTooLarge, "too large"),
+        (io::ErrorKind::NotFound, "no such file"),
+        (io::ErrorKind::PermissionDenied, "permission denied"),
+    ];
+    let found = known.iter().find(|(kind, _)| *kind == error.kind());
+    found.map_or_else(|| error.kind().to_string(), |(_, text)| (*text).to_owned())
 }
 
 const MAX_SECRET_BYTES: usize = 64 * 1024;

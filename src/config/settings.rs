@@ -25,8 +25,8 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// `authorization_servers`, in the file's order.
     pub authorization_servers: Vec<Arc<AuthorizationServerSettings>>,
-    /// `sessions`: 32-byte sealing keys derived from the configured secrets, newest first; empty:
-    /// a random key per process.
+    /// `sessions`: secrets of at least 32 bytes in base64url, with or without padding, newest
+    /// first; sealing keys are derived from them. Empty: a random key per process.
     pub session_keys: Vec<Secret>,
     /// `routes`, in the file's order.
     pub routes: Vec<RouteSettings>,

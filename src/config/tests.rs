@@ -3,6 +3,7 @@
 mod environment;
 mod good;
 mod mistakes;
+mod place;
 mod rules;
 mod schema;
 mod secrecy;

@@ -285,9 +285,11 @@ pub(super) struct Count(pub(super) u64);
 impl Read for Count {
     fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
         let scalar = at.scalar("a whole number", source)?;
-        let value = scalar.to_json().and_then(|value| value.as_u64());
+        // `010` is eight to some readers of YAML and ten to others.
+        let is_ambiguous = scalar.text.len() > 1 && scalar.text.starts_with('0');
+        let value = scalar.to_json().filter(|_| !is_ambiguous).and_then(|value| value.as_u64());
         if value.is_none() {
-            at.wrong_type("a whole number, zero or more", source);
+            at.wrong_type("a plain whole number, zero or more", source);
         }
         value.map(Self)
     }
@@ -311,3 +313,42 @@ impl Read for Switch {
 }
 
 leaf_schema!(Switch, json!({ "type": "boolean" }));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_numbers_with_a_unit() {
+        for (text, milliseconds) in [
+            ("0s", Some(0)),
+            ("500ms", Some(500)),
+            ("2s", Some(2000)),
+            ("5m", Some(300_000)),
+            ("1h", Some(3_600_000)),
+            ("5", None),
+            ("s", None),
+            ("1.5s", None),
+            ("-1s", None),
+            ("1 s", None),
+            ("1d", None),
+            ("1S", None),
+            ("99999999999999999999s", None),
+            ("18446744073709551615h", None),
+            ("", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis).map(Span);
+            assert_eq!(text.parse().ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_of_everyone_are_refused() {
+        assert_eq!("10.1.2.3/8".parse::<Network>().unwrap().0.to_string(), "10.0.0.0/8");
+        assert_eq!("10.1.2.3".parse::<Network>().unwrap().0.to_string(), "10.1.2.3/32");
+        assert_eq!("::1".parse::<Network>().unwrap().0.to_string(), "::1/128");
+        for text in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "a.example", ""] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

@@ -6,7 +6,8 @@
 //! 3. `$${` is a literal `${`; any other `$` is itself. What a variable holds is not read again.
 
 /// A text after resolution.
-#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+#[derive(PartialEq, Eq)]
 pub(super) struct Resolved {
     pub(super) text: String,
     /// Whether a variable contributed; then quotes around the text no longer make it a text.

@@ -16,8 +16,10 @@ impl FromStr for HttpUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-        let has_scheme = text.starts_with("http://") || text.starts_with("https://");
-        if !is_plain || !has_scheme {
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        // URL parsers take `http:///x` for `http://x`.
+        let has_host = rest.is_some_and(|rest| !rest.starts_with('/'));
+        if !is_plain || !has_host {
             return Err("not an absolute http(s) URL");
         }
         let url = Url::parse(text).map_err(|_| "not an absolute http(s) URL")?;
@@ -185,6 +187,84 @@ impl FromStr for Name {
                 "a name is 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter \
                  or digit",
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_lower_case_with_or_without_port() {
+        for (text, expected) in [
+            ("A.Example", Some(("a.example", None))),
+            ("a.example:8443", Some(("a.example", Some(8443)))),
+            ("[::1]", Some(("[::1]", None))),
+            ("[::1]:80", Some(("[::1]", Some(80)))),
+            ("10.0.0.1:80", Some(("10.0.0.1", Some(80)))),
+            ("a.example:", None),
+            ("a.example:99999", None),
+            ("*.example", None),
+            ("u@a.example", None),
+            ("a.example/x", None),
+            ("::1", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            let expected =
+                expected.map(|(host, port)| AllowedHost::Name { host: host.into(), port });
+            assert_eq!(text.parse::<AllowedHost>().ok(), expected, "{text}");
+            assert_eq!(text.parse::<HostHeader>().is_ok(), expected.is_some(), "{text}");
+        }
+        assert_eq!("*".parse(), Ok(AllowedHost::Any));
+        assert!("*".parse::<HostHeader>().is_err());
+    }
+
+    #[test]
+    fn origins_are_as_browsers_send_them() {
+        let exact = |text: &str| Some(AllowedOrigin::Exact(text.into()));
+        for (text, expected) in [
+            ("*", Some(AllowedOrigin::Any)),
+            ("null", exact("null")),
+            ("https://a.example", exact("https://a.example")),
+            ("https://a.example:8443", exact("https://a.example:8443")),
+            ("vscode-webview://1x", exact("vscode-webview://1x")),
+            ("http://localhost:*", Some(AllowedOrigin::AnyPort("http://localhost".into()))),
+            ("http://[::1]:*", Some(AllowedOrigin::AnyPort("http://[::1]".into()))),
+            ("https://A.example", None),
+            ("https://a.example/", None),
+            ("https://a.example:443", None),
+            ("https://*.example", None),
+            ("https://u@a.example", None),
+            ("http://localhost:80:*", None),
+            ("app://x:*", None),
+            ("a.example", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(text.parse::<AllowedOrigin>().ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_are_absolute_and_carry_no_credentials() {
+        for text in ["http://a", "https://a:1/b/c"] {
+            assert!(text.parse::<UpstreamUrl>().is_ok(), "{text}");
+        }
+        for text in [
+            "http:///a",
+            "http:a",
+            "//a",
+            "ftp://a",
+            "http://u@a",
+            "http://a#",
+            "http://a?",
+            "http://a b",
+            "http://a\\b",
+            "http://",
+        ] {
+            assert!(text.parse::<UpstreamUrl>().is_err(), "{text}");
         }
     }
 }

@@ -163,6 +163,10 @@ fn absolute_http_url(text: &str) -> Result<Url, InvalidIdentifier> {
         return Err(InvalidIdentifier::NotAUrl);
     }
     let url = Url::parse(text).map_err(|_| InvalidIdentifier::NotAUrl)?;
+    // The URL standard forgives `https:///host`; nobody who compares strings does.
+    if text.contains(":///") {
+        return Err(InvalidIdentifier::NotAUrl);
+    }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvalidIdentifier::Userinfo);
     }
@@ -219,6 +223,7 @@ mod tests {
             ("https://u@a.example/", InvalidIdentifier::Userinfo),
             ("ftp://a.example/", InvalidIdentifier::NotAUrl),
             ("a.example", InvalidIdentifier::NotAUrl),
+            ("https:///a.example", InvalidIdentifier::NotAUrl),
             ("https://a.example/ x", InvalidIdentifier::NotAUrl),
         ];
         for (text, why) in refused {

@@ -32,6 +32,11 @@ pub(super) fn protected(
     let scopes = scopes(route, report);
     let metadata = route.metadata.value().and_then(|fields| metadata::of_resource(fields, report));
     let (required_scopes, scopes_supported) = scopes?;
+    if route.required_scopes.placed().is_some_and(|scopes| !scopes.is_written) {
+        let message = "without it any token for this resource may do everything; write \
+                       `required_scopes: []` if that is meant";
+        report.warning(&subject.name.place.below("required_scopes"), message);
+    }
     Some(ProtectedSettings {
         authorization_server: server?.name.clone(),
         resource: resource?,
@@ -119,13 +124,13 @@ fn only_server<'s>(
         (None, _) if servers.is_complete() => {
             let message = "a protected route needs an authorization server: add one under \
                            `authorization_servers`";
-            report.error(subject.place, message);
+            report.error(&subject.name.place, message);
         }
         (None, _) => {}
         (Some(_), Some(_)) => {
             servers.iter().for_each(Server::mark_used);
             let names: Vec<_> = servers.iter().map(|server| &*server.name).collect();
-            let place = subject.place.below("authorization_servers");
+            let place = subject.name.place.below("authorization_servers");
             let message = format!("this key is required: name one of {}", names.join(", "));
             report.error(&place, message);
         }
@@ -141,11 +146,11 @@ fn resource(subject: &Subject<'_>, report: &mut Report<'_>) -> Option<ResourceId
         subject.route.resource.placed()?;
         return format!("{public_url}{}", path?).parse().ok();
     };
-    if let (Some(path), Ok(url)) = (path, Url::parse(resource.as_str())) {
-        let prefix = url.path().trim_end_matches('/');
-        let is_prefix =
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if url.origin().ascii_serialization() != public_url.as_str() || !is_prefix {
+    if let Some(path) = path {
+        // Compared as text, as clients and `aud` are: an upper-case host is another resource.
+        let prefix = resource.as_str().strip_prefix(public_url.as_str());
+        let rest = prefix.and_then(|prefix| path.strip_prefix(prefix.trim_end_matches('/')));
+        if rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')) {
             let message = "clients refuse a resource that is neither the URL they call nor a \
                            parent of it (RFC 9728 section 3.3)";
             report.warning(place, message);

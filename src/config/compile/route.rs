@@ -36,8 +36,7 @@ pub(super) fn all(
         };
         let public_url = public_url(route, file.public_url.value());
         report_repeated_path(route, public_url, &mut seen, report);
-        let place = field.placed().map(|placed| placed.place.clone()).unwrap_or_default();
-        let subject = Subject { name, place: &place, route, public_url };
+        let subject = Subject { name, route, public_url };
         all.push(settings(&subject, servers, report));
     }
     all.into_iter().collect()
@@ -46,8 +45,6 @@ pub(super) fn all(
 /// The route that is being compiled.
 pub(super) struct Subject<'f> {
     pub(super) name: &'f Placed<Box<str>>,
-    /// Where its section begins.
-    pub(super) place: &'f Place,
     pub(super) route: &'f Route,
     pub(super) public_url: Option<&'f PublicOrigin>,
 }

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use super::{MINIMAL, problems, read};
-use crate::config::settings::{Access, AudienceMatch, ClientAuthentication, LogFormat};
+use super::{MINIMAL, TestEnvironment, problems, read};
+use crate::config::{
+    parse,
+    settings::{
+        Access, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication, LogFormat,
+        ProtectedSettings,
+    },
+};
 
 #[test]
 fn the_smallest_file_fills_all_settings() {
@@ -30,4 +36,105 @@ fn the_smallest_file_fills_all_settings() {
     assert_eq!(protected.audience_match, AudienceMatch::Exact);
     assert_eq!(protected.required_scopes.to_string(), "notes.read");
     assert_eq!(protected.scopes_supported.to_string(), "notes.read");
+}
+
+/// The protected settings of the smallest file with another path and lines more in its route.
+fn protected(path: &str, lines: &str) -> ProtectedSettings {
+    let text = MINIMAL.replace("path: /notes", &format!("path: {path}\n    {lines}"));
+    match read(&text).unwrap().settings.routes.remove(0).access {
+        Access::Protected(protected) => *protected,
+        Access::Public => panic!("not protected"),
+    }
+}
+
+#[test]
+fn the_resource_is_the_public_url_and_path_without_trailing_slash() {
+    for (path, lines, resource, audiences) in [
+        ("/notes/", "", "https://mcp.example.com/notes", vec!["https://mcp.example.com/notes"]),
+        (
+            "/",
+            "",
+            "https://mcp.example.com",
+            vec!["https://mcp.example.com", "https://mcp.example.com/"],
+        ),
+        (
+            "/",
+            "resource: https://mcp.example.com/",
+            "https://mcp.example.com/",
+            vec!["https://mcp.example.com/", "https://mcp.example.com"],
+        ),
+        (
+            "/a",
+            "public_url: https://o.example/",
+            "https://o.example/a",
+            vec!["https://o.example/a"],
+        ),
+        ("/a", "audiences: [x, y]", "https://mcp.example.com/a", vec!["x", "y"]),
+    ] {
+        let found = protected(path, lines);
+        assert_eq!(found.resource.as_str(), resource);
+        assert_eq!(found.audiences.iter().map(|text| &**text).collect::<Vec<_>>(), audiences);
+    }
+}
+
+#[test]
+fn every_key_reaches_the_settings() {
+    let key = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY";
+    let environment = TestEnvironment::default()
+        .with_variable("SESSION_KEY", key)
+        .with_variable("NOTES_KEY", "n")
+        .with_variable("SECRETS_DIR", "secrets")
+        .with_file("secrets/partner", b"partner-secret\n")
+        .with_file("secrets/session-key", key.as_bytes())
+        .with_file("secrets/notes-authorization", b"Bearer x\n");
+    let full = include_str!("../../../config/full.yaml");
+    let settings = parse("full.yaml", full, &environment).unwrap().settings;
+    assert_eq!(settings.listen.trusted_proxies.len(), 1);
+    assert_eq!(
+        settings.listen.allowed_origins,
+        [
+            AllowedOrigin::Exact("https://app.example.com".into()),
+            AllowedOrigin::AnyPort("http://localhost".into()),
+            AllowedOrigin::Exact("null".into()),
+        ]
+    );
+    let host = AllowedHost::Name { host: "gateway.internal".into(), port: None };
+    assert_eq!(settings.listen.allowed_hosts, [host]);
+    assert_eq!(settings.session_keys.len(), 2);
+    let ClientAuthentication::ClientSecretPost { secret, .. } =
+        &settings.authorization_servers[1].client
+    else {
+        panic!("not client_secret_post")
+    };
+    assert_eq!(secret.expose(), "partner-secret");
+    let [notes, files] = &settings.routes[..] else { panic!("not two routes") };
+    let headers: Vec<_> = notes
+        .upstream
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    assert_eq!(headers, [("x-api-key", &b"n"[..]), ("authorization", &b"Bearer x"[..])]);
+    assert_eq!((notes.has_own_public_url, files.has_own_public_url), (false, true));
+    assert_eq!(files.public_url.authority(), "files.example.com");
+}
+
+#[test]
+fn a_certificate_file_is_read_and_checked() {
+    let text = MINIMAL.replace("    client:", "    tls: {ca: ca.pem}\n    client:");
+    let with_file = |bytes: &[u8]| {
+        let environment = TestEnvironment::default().with_file("ca.pem", bytes);
+        parse("g.yaml", &text, &environment)
+    };
+    let pem = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap().cert.pem();
+    let settings = with_file(pem.as_bytes()).unwrap().settings;
+    assert_eq!(settings.authorization_servers[0].tls_ca_pem.as_deref(), Some(pem.as_bytes()));
+    let damaged = pem.replace("MII", "M?I");
+    for bytes in ["", "not PEM", &pem[..pem.len() - 30], &damaged] {
+        let problems = with_file(bytes.as_bytes()).unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "g.yaml:6:15: authorization_servers.corp.tls.ca: the file holds no PEM certificate, or a damaged one"
+        );
+    }
 }

@@ -208,7 +208,7 @@ fn listeners_are_bounded_and_apart() {
         ),
         (
             top("listen: {limits: {max_connections: -1}}"),
-            "listen.limits.max_connections: expected a whole number, zero or more, found a number",
+            "listen.limits.max_connections: expected a plain whole number, zero or more, found a number",
         ),
         (
             top("listen: {trusted_proxies: ['::/0']}"),
@@ -236,6 +236,19 @@ fn listeners_are_bounded_and_apart() {
             "telemetry.log.level: none of the known words; expected one of error, warn, info, debug, trace\ntelemetry.access_log: expected true or false, found a text",
         ),
     ]);
+}
+
+#[test]
+fn numbers_are_what_every_reader_takes_them_for() {
+    let count = |number: &str| top(&format!("listen: {{limits: {{max_connections: {number}}}}}"));
+    for number in ["010", "0x10", "0o10", "1e3", "10.0", "1_000", "'10'", "ten", "null", "yes"] {
+        let found = problems(&count(number));
+        assert!(
+            found.contains("max_connections: expected a plain whole number"),
+            "{number}: {found}"
+        );
+    }
+    expect(&[(count("10"), ""), (count("+10"), "")]);
 }
 
 #[test]

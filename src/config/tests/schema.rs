@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{MINIMAL, TestEnvironment, read};
 use crate::config::{
     file::ConfigFile,
-    node,
+    node::{self, Kind, Node},
     problem::Report,
     reader::{At, Read as _, Source},
     schema,
@@ -80,4 +80,29 @@ fn secrets_have_no_default_in_the_schema() {
     let text = schema().to_string();
     assert!(text.contains("\"default\":\"30s\""));
     assert!(!text.contains("Secret("));
+}
+
+/// The keys of a document, named as the schema's are.
+fn written(node: &Node, path: &str, keys: &mut BTreeSet<String>) {
+    let Kind::Mapping(entries) = &node.kind else { return };
+    for entry in entries {
+        let is_named =
+            matches!(path, "authorization_servers" | "routes") || path.ends_with(".headers");
+        let key = if is_named { "*" } else { &entry.key };
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        written(&entry.value, &path, keys);
+        keys.insert(path);
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_stands_in_the_full_example() {
+    let schema = schema();
+    let (mut known, mut found) = (BTreeSet::new(), BTreeSet::new());
+    walk(&schema, &schema, "", &mut known);
+    let mut report = Report::new("full.yaml");
+    let full = include_str!("../../../config/full.yaml");
+    written(&node::parse(full, &mut report).unwrap(), "", &mut found);
+    let missing: Vec<_> = known.difference(&found).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

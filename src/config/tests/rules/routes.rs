@@ -37,7 +37,9 @@ fn route_paths_are_plain() {
 #[test]
 fn routes_are_named_and_told_apart() {
     let other = |path: &str, url: &str| {
-        format!("{MINIMAL}  other: {{path: {path}, upstream: 'http://a', public_url: {url}}}\n")
+        format!(
+            "{MINIMAL}  other: {{path: {path}, upstream: 'http://a', required_scopes: [], public_url: {url}}}\n"
+        )
     };
     expect(&[
         (other("/other", "null"), ""),
@@ -63,7 +65,7 @@ fn routes_are_named_and_told_apart() {
             "routes: no route: nothing would be served",
         ),
         (
-            "public_url: https://a.example\nroutes: {a: {path: /a, upstream: 'http://b'}}\n".into(),
+            "public_url: https://a.example\nroutes: {a: {path: /a, required_scopes: [x], upstream: 'http://b'}}\n".into(),
             "routes.a: a protected route needs an authorization server: add one under `authorization_servers`",
         ),
     ]);
@@ -140,6 +142,15 @@ fn what_weakens_a_route_is_warned_of_or_refused() {
         (
             route("resource: https://mcp.example.com/note"),
             "routes.notes.resource: warning: clients refuse a resource that is neither the URL they call nor a parent of it (RFC 9728 section 3.3)",
+        ),
+        (
+            route("resource: https://MCP.example.com/notes"),
+            "routes.notes.resource: warning: clients refuse a resource that is neither the URL they call nor a parent of it (RFC 9728 section 3.3)",
+        ),
+        (route("resource: https://mcp.example.com/"), ""),
+        (
+            MINIMAL.replace("    required_scopes: [notes.read]\n", ""),
+            "routes.notes.required_scopes: warning: without it any token for this resource may do everything; write `required_scopes: []` if that is meant",
         ),
         (route("resource: https://mcp.example.com"), ""),
     ]);

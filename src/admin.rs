@@ -1,0 +1,138 @@
+//! The operators' listener: liveness, readiness, metrics.
+//!
+//! 1. It is apart from the public one, on loopback unless configured otherwise; bound to loopback it
+//!    answers loopback's own names only, so that no page can reach it by DNS rebinding.
+//! 2. Exact paths, GET and HEAD; nothing here changes state.
+//! 3. Ready means: every authorization server has been reached at least once, and the gateway is
+//!    not draining.
+
+use std::{convert::Infallible, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admission::{self, Authority},
+    metrics::Metrics,
+    snapshot::Snapshot,
+};
+
+/// Serves `/livez`, `/readyz` and `/metrics`.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// What is in force.
+    pub snapshot: Arc<Snapshot>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Cancelled when draining begins.
+    pub drain: CancellationToken,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Admin {
+    /// Accepts connections for as long as its task lives.
+    pub async fn run(self, listener: TcpListener, tasks: TaskTracker) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let admin = Arc::new(self);
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let admin = Arc::clone(&admin);
+            drop(tasks.spawn(async move {
+                let _place = place;
+                let service = service_fn(|request: Request<Incoming>| {
+                    let response = admin.answer(&request);
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(TIMEOUT)
+                    .max_headers(100)
+                    .serve_connection(TokioIo::new(stream), service);
+                // A scraper that leaves early is no event; one that stays for ever has no place.
+                let _ = tokio::time::timeout(CONNECTION_LIFETIME, connection).await;
+            }));
+        }
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if !self.serves_host(request) {
+            return text(StatusCode::MISDIRECTED_REQUEST, "Host is not a loopback name\n");
+        }
+        let path = request.uri().path();
+        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
+            return text(StatusCode::NOT_FOUND, "not found\n");
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match path {
+            "/livez" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => self.readiness(),
+            _ => self.scrape(),
+        }
+    }
+
+    fn serves_host(&self, request: &Request<Incoming>) -> bool {
+        if !self.address.ip().to_canonical().is_loopback() {
+            return true;
+        }
+        let host = admission::only_value(request.headers(), &header::HOST).ok().flatten();
+        let authority = host.and_then(|host| Authority::parse(host.as_bytes()).ok());
+        authority.is_some_and(|authority| {
+            matches!(authority.host(), "localhost" | "[::1]")
+                || authority.host().parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+        })
+    }
+
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        let mut reasons = String::new();
+        if self.drain.is_cancelled() {
+            reasons.push_str("draining\n");
+        }
+        for server in &self.snapshot.authorization_servers {
+            if let Some(why) = server.not_ready() {
+                // Writing to a string cannot fail.
+                let _ = writeln!(reasons, "authorization server {}: {why}", server.settings().name);
+            }
+        }
+        if reasons.is_empty() {
+            text(StatusCode::OK, "ready\n")
+        } else {
+            text(StatusCode::SERVICE_UNAVAILABLE, reasons)
+        }
+    }
+
+    fn scrape(&self) -> Response<Full<Bytes>> {
+        self.snapshot.authorization_servers.iter().for_each(|server| server.refresh_gauges());
+        let mut response = text(StatusCode::OK, self.metrics.render());
+        let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, version);
+        response
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
+const MAX_CONNECTIONS: usize = 64;
+const TIMEOUT: Duration = Duration::from_secs(10);

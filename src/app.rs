@@ -1,0 +1,240 @@
+//! The application: binds, serves, drains. The binary and the tests come in by this door.
+//!
+//! 1. One current-thread runtime per worker, each with its own listener and its own upstream
+//!    connections, sharing snapshot and caches. This costs less per request than one work-stealing
+//!    runtime with a shared client, and it is decided here alone.
+//! 2. A background runtime of its own for authorization servers and the operators' listener: a
+//!    slow answer there delays no request here.
+//! 3. Draining: not ready, nothing new accepted, requests finish, streams end between events; what
+//!    is still there after `drain_timeout` is cut.
+//! 4. Every task belongs to a tracker, every thread is waited for.
+
+use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::mpsc,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
+
+use crate::{
+    admin::Admin,
+    authenticate::background::Background,
+    clock::Clock,
+    config::Settings,
+    forward::Worker,
+    gateway::{Gateway, RefusalBudget},
+    listener::{self, Balance, Listener, Service},
+    metrics::Metrics,
+    snapshot::{BuildError, Snapshot, Surroundings},
+};
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct App {
+    listen_address: SocketAddr,
+    admin_address: SocketAddr,
+    metrics: Metrics,
+    drain: CancellationToken,
+    stop: CancellationToken,
+    workers_gone: mpsc::Receiver<()>,
+    background_gone: mpsc::Receiver<()>,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Bind {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The settings cannot be put in force.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// Metrics cannot be registered.
+    #[error("cannot register metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Threads or timers cannot be had.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+impl App {
+    /// Starts with a worker for each core.
+    pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self::start_with_workers(settings, clock, cores)
+    }
+
+    /// Starts with a number of workers.
+    pub fn start_with_workers(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        workers: usize,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::new()?;
+        metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+        let bind_error = |key, address| move |source| StartError::Bind { key, address, source };
+        let address = settings.listen.address;
+        let sockets =
+            listener::bind(address, workers).map_err(bind_error("listen.address", address))?;
+        let listen_address = local_address(&sockets, address);
+        let admin_address = settings.admin.address;
+        let admin_socket = std::net::TcpListener::bind(admin_address)
+            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
+            .map_err(bind_error("admin.address", admin_address))?;
+        let admin_address = admin_socket.local_addr()?;
+
+        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
+        let runtime = runtime()?;
+        let background_tasks = TaskTracker::new();
+        let background =
+            Background::new(runtime.handle().clone(), background_tasks.clone(), stop.clone());
+        let surroundings = Surroundings {
+            metrics: metrics.clone(),
+            clock: Arc::clone(&clock),
+            background,
+            workers,
+        };
+        let snapshot = Arc::new(Snapshot::build(settings, &surroundings)?);
+        let admin = Admin {
+            snapshot: Arc::clone(&snapshot),
+            metrics: metrics.clone(),
+            drain: drain.clone(),
+            address: admin_address,
+        };
+        let (background_here, background_gone) = mpsc::channel(1);
+        let serving = Serving { snapshot, clock, metrics: metrics.clone(), drain: drain.clone() };
+        let workers_gone = serving.start_workers(sockets)?;
+        let ended = stop.clone();
+        thread::Builder::new().name("background".to_owned()).spawn(move || {
+            let _here = background_here;
+            runtime.block_on(async {
+                if let Ok(socket) = TcpListener::from_std(admin_socket) {
+                    drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
+                }
+                ended.cancelled().await;
+            });
+        })?;
+        info!(listen = %listen_address, admin = %admin_address, workers, "serving");
+        Ok(Self {
+            listen_address,
+            admin_address,
+            metrics,
+            drain,
+            stop,
+            workers_gone,
+            background_gone,
+        })
+    }
+
+    /// Where it listens, with the port that 0 became.
+    pub fn listen_address(&self) -> SocketAddr {
+        self.listen_address
+    }
+
+    /// Where operators reach it.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Drains, and returns when nothing runs any more.
+    pub async fn shutdown(mut self) {
+        info!("draining");
+        self.drain.cancel();
+        // Every worker holds a sender; the channel closes when the last one is gone.
+        let _ = self.workers_gone.recv().await;
+        self.stop.cancel();
+        let _ = self.background_gone.recv().await;
+        info!("stopped");
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.drain.cancel();
+        self.stop.cancel();
+    }
+}
+
+/// What all workers share.
+struct Serving {
+    snapshot: Arc<Snapshot>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+    drain: CancellationToken,
+}
+
+impl Serving {
+    fn start_workers(
+        &self,
+        sockets: Vec<std::net::TcpListener>,
+    ) -> Result<mpsc::Receiver<()>, StartError> {
+        let (here, gone) = mpsc::channel(1);
+        let limits = &self.snapshot.settings.listen.limits;
+        let budget = RefusalBudget::default();
+        let views = Balance::new(sockets.len(), limits.max_connections);
+        for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
+            let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };
+            let gateway = Gateway::new(
+                Arc::clone(&self.snapshot),
+                worker,
+                Arc::clone(&self.clock),
+                budget.clone(),
+            );
+            let service = Service {
+                gateway,
+                limits: limits.clone(),
+                metrics: self.metrics.clone(),
+                tasks: TaskTracker::new(),
+                drain: self.drain.clone(),
+            };
+            let drain_timeout = self.snapshot.settings.listen.drain_timeout;
+            let (runtime, here) = (runtime()?, here.clone());
+            thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+                let _here = here;
+                runtime.block_on(async {
+                    let Ok(socket) = TcpListener::from_std(socket) else { return };
+                    let service = Arc::new(service);
+                    let tasks = service.tasks.clone();
+                    Listener { socket, balance, inbox, service }.run().await;
+                    finish(&tasks, drain_timeout).await;
+                });
+                // Dropping the runtime cuts what outlived the drain.
+            })?;
+        }
+        Ok(gone)
+    }
+}
+
+async fn finish(tasks: &TaskTracker, drain_timeout: Duration) {
+    tasks.close();
+    if tokio::time::timeout(drain_timeout, tasks.wait()).await.is_err() {
+        info!(connections = tasks.len(), "listen.drain_timeout passed; closing what is left");
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
+    sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
+}
+
+fn revision() -> &'static str {
+    option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")
+}

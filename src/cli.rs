@@ -1,0 +1,129 @@
+//! The command line: one file per command.
+//!
+//! Exit status: 0 done, 1 failed while running, 2 the command line or the configuration is wrong.
+//! Results go to standard output, errors to standard error.
+
+pub mod check;
+pub mod healthcheck;
+pub mod schema;
+pub mod serve;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Environment, Loaded, Overrides, ProcessEnvironment};
+
+/// Authenticating reverse proxy in front of unmodified MCP servers.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read the configuration and print every problem with its place in the file.
+    Check {
+        #[command(flatten)]
+        config: ConfigFlag,
+        /// Print `{ok, problems}` as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Exit with 0 when /readyz answers 200; for containers without a shell.
+    Healthcheck {
+        #[command(flatten)]
+        config: ConfigFlag,
+    },
+    /// Print the configuration's JSON Schema, for editors.
+    Schema,
+    /// Run the gateway.
+    Serve {
+        #[command(flatten)]
+        config: ConfigFlag,
+        /// Listen here instead of at the file's listen.address.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+        /// Serve operators here instead of at the file's admin.address.
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<SocketAddr>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ConfigFlag {
+    /// The configuration file.
+    #[arg(short, long = "config", value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFlag {
+    fn path(&self, environment: &dyn Environment) -> PathBuf {
+        config::find(self.config.as_deref(), environment)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results, everything else is an error; clap knows which.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USE));
+        }
+    };
+    let environment = ProcessEnvironment;
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let code = match cli.command {
+        Command::Check { config, json } => {
+            check::check(&config.path(&environment), json, &environment, &mut out, &mut err)
+                .unwrap_or(FAILED)
+        }
+        Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),
+        Command::Healthcheck { config } => match load(&config, &environment, &mut err) {
+            Some(loaded) => healthcheck::healthcheck(&loaded.settings, &mut err),
+            None => WRONG_USE,
+        },
+        Command::Serve { config, listen, admin } => {
+            match load(&config, &environment, &mut err) {
+                Some(mut loaded) => {
+                    // The locks would keep the log's thread from writing.
+                    drop((out, err));
+                    let overrides = Overrides { listen_address: listen, admin_address: admin };
+                    overrides.apply(&mut loaded.settings);
+                    serve::serve(loaded)
+                }
+                None => WRONG_USE,
+            }
+        }
+    };
+    ExitCode::from(code)
+}
+
+/// Loads the configuration, or prints every problem.
+fn load(config: &ConfigFlag, environment: &dyn Environment, err: &mut dyn Write) -> Option<Loaded> {
+    match config::load(&config.path(environment), environment) {
+        Ok(loaded) => Some(loaded),
+        Err(problems) => {
+            // Nowhere is left to report a failure to report.
+            for problem in problems {
+                let _ = writeln!(err, "{problem}");
+            }
+            None
+        }
+    }
+}
+
+const CONFIG_HELP: &str = "The configuration file [default: $GATEHOUSE_CONFIG, \
+    ./gatehouse.yaml, /etc/gatehouse/gatehouse.yaml]";
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const WRONG_USE: u8 = 2;

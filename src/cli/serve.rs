@@ -1,0 +1,62 @@
+//! `gatehouse serve`: runs the gateway until it is told to stop.
+//!
+//! The first SIGTERM or SIGINT drains; a second one ends the process at once.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use tokio::{
+    runtime::Builder,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing::warn;
+
+use super::{DONE, FAILED};
+use crate::{app::App, clock::SystemClock, config::Loaded, logging};
+
+/// Serves a loaded configuration; returns the exit status.
+pub fn serve(loaded: Loaded) -> u8 {
+    let Loaded { settings, warnings } = loaded;
+    let telemetry = &settings.telemetry;
+    logging::start(telemetry.log_format, telemetry.log_level, io::stdout());
+    for problem in &warnings {
+        warn!(
+            place = format!("{}:{}:{}", problem.file, problem.line, problem.column),
+            path = &*problem.path,
+            "{}",
+            problem.message
+        );
+    }
+    let served = Builder::new_current_thread().enable_all().build().map(|runtime| {
+        runtime.block_on(async {
+            let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+            let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+                return Err("cannot listen for signals".to_owned());
+            };
+            let app = App::start(settings, Arc::new(SystemClock)).map_err(|e| e.to_string())?;
+            stopped(&mut terminate, &mut interrupt).await;
+            tokio::select! {
+                () = app.shutdown() => {}
+                () = stopped(&mut terminate, &mut interrupt) => {}
+            }
+            Ok(())
+        })
+    });
+    match served.map_err(|error| error.to_string()).and_then(|served| served) {
+        Ok(()) => DONE,
+        Err(why) => {
+            // Nowhere is left to report a failure to report.
+            let _ = writeln!(io::stderr(), "gatehouse: {why}");
+            FAILED
+        }
+    }
+}
+
+async fn stopped(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

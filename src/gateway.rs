@@ -1,0 +1,348 @@
+//! The gateway: every request goes through these stages, in this order.
+//!
+//! 1. admit: is the head one that everybody reads alike?
+//! 2. route: host, path, origin, method.
+//! 3. authenticate: one acceptable token; then the session reference, when there is one.
+//! 4. read: the body, bounded.
+//! 5. authorize: scopes.
+//! 6. forward.
+//!
+//! The first stage that refuses ends the request; before the last one the upstream sees nothing.
+//! One log line and one count per request, from here.
+
+mod answer;
+mod record;
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use hyper::body::{Body, Incoming};
+use tokio::sync::Semaphore;
+
+pub use self::answer::GatewayBody;
+use self::record::Record;
+use crate::{
+    admission::{self, Inadmissible, Target},
+    authenticate::{AuthenticateError, bearer::CredentialsError},
+    authorize::{Caller, Operation},
+    clock::Clock,
+    forward::{
+        self, Outgoing, Worker,
+        headers::{Forwarded, X_REQUEST_ID, hex},
+        request_body::{self, BodyLimits, RequestBody},
+    },
+    jsonrpc::Glance,
+    rejection::Rejection,
+    resource::ProtectedResource,
+    router::{Below, Destination},
+    snapshot::Snapshot,
+};
+
+/// Serves requests for one worker.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    snapshot: Arc<Snapshot>,
+    worker: Worker,
+    clock: Arc<dyn Clock>,
+    refusal_budget: RefusalBudget,
+}
+
+/// What the listener knows of a request beyond its head.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The connection's other end.
+    pub peer: IpAddr,
+    /// What the connection layer has against the request.
+    pub finding: Option<Inadmissible>,
+}
+
+/// How many bodies of refused requests may be read at once, in the whole process, for their ids.
+#[derive(Clone, Debug)]
+pub struct RefusalBudget(Arc<Semaphore>);
+
+impl Default for RefusalBudget {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_REFUSAL_BYTES / request_body::WHOLE_BYTES)))
+    }
+}
+
+impl Gateway {
+    /// A gateway over a snapshot.
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        worker: Worker,
+        clock: Arc<dyn Clock>,
+        refusal_budget: RefusalBudget,
+    ) -> Self {
+        Self { snapshot, worker, clock, refusal_budget }
+    }
+
+    /// Answers one request.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival,
+    ) -> Response<GatewayBody> {
+        let (parts, body) = request.into_parts();
+        let is_trusted = self.is_trusted(arrival.peer);
+        let access_log = self.snapshot.settings.telemetry.access_log;
+        let mut record =
+            Record::new(&parts, request_id(&parts, is_trusted), access_log, &self.clock);
+        let refusable = Refusable::new(&parts);
+        let mut body = Some(body);
+        let served = match admission::admit(&parts, arrival.finding) {
+            Ok(target) => {
+                let head = Head { parts, target, peer: arrival.peer, is_trusted };
+                self.serve(head, &mut body, &mut record).await
+            }
+            Err(inadmissible) => Err(inadmissible.into()),
+        };
+        let mut response = match served {
+            Ok(response) => response,
+            Err(rejection) => self.refuse(rejection, refusable, body, &mut record).await,
+        };
+        response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
+        record.finish(response.status());
+        response
+    }
+
+    async fn serve(
+        &self,
+        head: Head,
+        body: &mut Option<Incoming>,
+        record: &mut Record,
+    ) -> Result<Response<GatewayBody>, Rejection> {
+        let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
+        match self.snapshot.router.route(&head.parts, &head.target, has_body)? {
+            Destination::Document(document) => answer::document(document, &head.parts.headers)
+                .ok_or(Rejection::DocumentUnavailable),
+            Destination::PublicPreflight => Ok(answer::public_preflight()),
+            Destination::Preflight(resource) => {
+                record.enter(resource);
+                Ok(answer::preflight(&head.parts.headers, resource))
+            }
+            Destination::Resource(resource, below) => {
+                record.enter(resource);
+                let origin = head.parts.headers.get(header::ORIGIN).cloned();
+                let stage = Stage { resource, destination: destination(below, &head) };
+                let mut response = self.call(stage, head, body, record).await?;
+                answer::allow_origin(response.headers_mut(), origin);
+                Ok(response)
+            }
+        }
+    }
+
+    /// Authenticates, authorizes and forwards a request to one route.
+    async fn call(
+        &self,
+        stage: Stage<'_>,
+        head: Head,
+        body: &mut Option<Incoming>,
+        record: &mut Record,
+    ) -> Result<Response<GatewayBody>, Rejection> {
+        let Stage { resource, destination } = stage;
+        let caller = authenticate(resource, &head.parts.headers, &head.target, record).await?;
+        let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
+        let destination = destination.open(resource, caller.principal())?;
+        let (body, glance) = self.read(&head.parts.method, body).await?;
+        record.glanced(&glance);
+        let operation = Operation { glance };
+        let permit = match resource.policy.authorize(caller, &operation) {
+            Ok(permit) => permit,
+            Err(error) => return Err(Rejection::Authorize(error, Box::new(operation))),
+        };
+        record.allowed();
+        let forwarded = Forwarded {
+            peer: text_value(&head.peer),
+            is_trusted: head.is_trusted,
+            request_id: record.request_id().clone(),
+            host: text_value(head.target.authority()),
+        };
+        let Parts { method, headers, .. } = head.parts;
+        let target = head.target;
+        let outgoing = Outgoing { method, headers, target, destination, body, forwarded, session };
+        let response =
+            resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
+        record.forwarded();
+        Ok(answer::from_upstream(response?))
+    }
+
+    async fn read(
+        &self,
+        method: &Method,
+        body: &mut Option<Incoming>,
+    ) -> Result<(RequestBody, Glance), Rejection> {
+        match body.take() {
+            Some(body) if *method == Method::POST => {
+                let limits = &self.snapshot.settings.listen.limits;
+                let (max_bytes, timeout) = (limits.max_body_bytes, limits.body_timeout);
+                Ok(RequestBody::read(body, BodyLimits { max_bytes, timeout }).await?)
+            }
+            _ => Ok((RequestBody::Empty, Glance::default())),
+        }
+    }
+
+    async fn refuse(
+        &self,
+        rejection: Rejection,
+        refusable: Refusable,
+        body: Option<Incoming>,
+        record: &mut Record,
+    ) -> Response<GatewayBody> {
+        if let Some(resource) = rejection.resource() {
+            record.enter(resource);
+        }
+        let mut closes = rejection.closes();
+        if let (Some(body), false) = (body, closes) {
+            let is_unread = !body.is_end_stream();
+            let read = self.read_for_id(body, &refusable).await;
+            closes = is_unread && read.is_none();
+            record.glanced(&read.unwrap_or_default());
+        }
+        record.refused(&rejection);
+        let is_public = rejection.is_public();
+        let resource = record.resource().cloned();
+        let parameters = resource.as_ref().map(|resource| &resource.challenge);
+        let id = record.rpc_id().map(ToOwned::to_owned);
+        let request_id = record.request_id().to_str().unwrap_or_default().to_owned();
+        let response = rejection.into_response(parameters, id.as_deref(), &request_id);
+        let mut response = answer::refusal(response);
+        match resource {
+            _ if is_public => answer::allow_every_origin(response.headers_mut()),
+            Some(resource) => {
+                let allowed = refusable.origin.filter(|origin| resource.origins.allow(origin));
+                answer::allow_origin(response.headers_mut(), allowed);
+            }
+            None => answer::expose(response.headers_mut()),
+        }
+        if closes && refusable.is_http1 {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+
+    /// Reads a refused request's body for the `id` it holds, where that costs little.
+    async fn read_for_id(&self, body: Incoming, refusable: &Refusable) -> Option<Glance> {
+        let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
+        if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.is_post {
+            return None;
+        }
+        let _permit = self.refusal_budget.0.try_acquire().ok()?;
+        let reading = request_body::read_short(body);
+        let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
+        Some(Glance::at(&read))
+    }
+
+    fn is_trusted(&self, peer: IpAddr) -> bool {
+        let networks = &self.snapshot.settings.listen.trusted_proxies;
+        networks.iter().any(|network| network.contains(&peer))
+    }
+}
+
+async fn authenticate(
+    resource: &ProtectedResource,
+    headers: &HeaderMap,
+    target: &Target,
+    record: &mut Record,
+) -> Result<Caller, Rejection> {
+    let Some(authenticator) = &resource.authenticator else {
+        let missing = AuthenticateError::Credentials(CredentialsError::Missing);
+        return resource.policy.anonymous().ok_or(missing.into());
+    };
+    let authenticated = authenticator.authenticate(headers, target.query()).await;
+    record.authenticated(authenticated.as_ref().ok());
+    Ok(authenticated?.into())
+}
+
+/// An admitted request head.
+struct Head {
+    parts: Parts,
+    target: Target,
+    peer: IpAddr,
+    is_trusted: bool,
+}
+
+/// A route, and where on its upstream a request would go.
+struct Stage<'a> {
+    resource: &'a Arc<ProtectedResource>,
+    destination: Unopened,
+}
+
+/// Where a request would go, before its reference is opened.
+enum Unopened {
+    Known(forward::Destination),
+    Reference { reference: Box<str>, has_query: bool },
+}
+
+fn destination(below: Below, head: &Head) -> Unopened {
+    match below {
+        Below::Nothing => Unopened::Known(forward::Destination::Main),
+        Below::Path(path) => Unopened::Known(forward::Destination::Below(path)),
+        Below::Reference(reference) => {
+            let has_query = head.target.query().is_some();
+            Unopened::Reference { reference, has_query }
+        }
+    }
+}
+
+impl Unopened {
+    fn open(
+        self,
+        resource: &ProtectedResource,
+        principal: &crate::authenticate::token_facts::Principal,
+    ) -> Result<forward::Destination, Rejection> {
+        let (reference, has_query) = match self {
+            Self::Known(destination) => return Ok(destination),
+            Self::Reference { reference, has_query } => (reference, has_query),
+        };
+        let opened = resource.upstream.open_endpoint(&reference, principal);
+        match opened {
+            Ok(destination) if !has_query => Ok(destination),
+            _ if resource.forwards_subpaths => {
+                Ok(forward::Destination::Below(format!("/{reference}").into()))
+            }
+            _ => Err(forward::UnknownSession.into()),
+        }
+    }
+}
+
+/// What a refusal must remember of a request head.
+struct Refusable {
+    origin: Option<HeaderValue>,
+    is_post: bool,
+    expects_continue: bool,
+    is_http1: bool,
+}
+
+impl Refusable {
+    fn new(parts: &Parts) -> Self {
+        Self {
+            origin: parts.headers.get(header::ORIGIN).cloned(),
+            is_post: parts.method == Method::POST,
+            expects_continue: parts.headers.contains_key(header::EXPECT),
+            is_http1: parts.version < Version::HTTP_2,
+        }
+    }
+}
+
+/// A trusted proxy's request id, or a new one.
+fn request_id(parts: &Parts, is_trusted: bool) -> HeaderValue {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let is_usable = |value: &&HeaderValue| {
+        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
+    };
+    let sent = parts.headers.get(X_REQUEST_ID).filter(|_| is_trusted).filter(is_usable);
+    sent.cloned().unwrap_or_else(|| {
+        let mut random = [0; 16];
+        // An id that repeats is a nuisance in the log, no danger.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        text_value(&hex(&random))
+    })
+}
+
+fn text_value(text: &impl ToString) -> HeaderValue {
+    HeaderValue::from_str(&text.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;

@@ -1,0 +1,198 @@
+//! What is said of a request afterwards: one log line, and its counts.
+//!
+//! 1. Fields have the names that operators query; times are in milliseconds.
+//! 2. Text from a request is cut short; tokens, secrets, fields and bodies are never in it.
+//! 3. A request whose client left before the response head is logged as `cancelled`.
+
+use std::{sync::Arc, time::Instant};
+
+use http::{HeaderValue, Method, StatusCode, request::Parts};
+use tracing::info;
+
+use crate::{
+    authenticate::VerifiedToken, clock::Clock, jsonrpc::Glance, rejection::Rejection,
+    resource::ProtectedResource,
+};
+
+/// What is known of a request so far.
+#[derive(Debug)]
+pub(super) struct Record {
+    request_id: HeaderValue,
+    method: Method,
+    clock: Arc<dyn Clock>,
+    is_logged: bool,
+    started: Instant,
+    resource: Option<Arc<ProtectedResource>>,
+    glance: Glance,
+    token: Option<VerifiedToken>,
+    auth_ms: Option<f64>,
+    allowed_at: Option<Instant>,
+    upstream_ms: Option<f64>,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    is_finished: bool,
+}
+
+impl Record {
+    pub(super) fn new(
+        parts: &Parts,
+        request_id: HeaderValue,
+        is_logged: bool,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            request_id,
+            method: parts.method.clone(),
+            started: clock.instant(),
+            clock: Arc::clone(clock),
+            is_logged,
+            resource: None,
+            glance: Glance::default(),
+            token: None,
+            auth_ms: None,
+            allowed_at: None,
+            upstream_ms: None,
+            outcome: "answered",
+            reason: None,
+            detail: None,
+            is_finished: false,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    pub(super) fn resource(&self) -> Option<&Arc<ProtectedResource>> {
+        self.resource.as_ref()
+    }
+
+    pub(super) fn rpc_id(&self) -> Option<&str> {
+        self.glance.id.as_deref()
+    }
+
+    /// The request is a route's.
+    pub(super) fn enter(&mut self, resource: &Arc<ProtectedResource>) {
+        self.resource = Some(Arc::clone(resource));
+    }
+
+    /// The token was judged.
+    pub(super) fn authenticated(&mut self, token: Option<&VerifiedToken>) {
+        self.auth_ms = Some(self.milliseconds_since(self.started));
+        self.token = token.cloned();
+    }
+
+    /// The body was looked at.
+    pub(super) fn glanced(&mut self, glance: &Glance) {
+        self.glance = glance.clone();
+    }
+
+    /// The operation was allowed.
+    pub(super) fn allowed(&mut self) {
+        self.outcome = "allowed";
+        self.allowed_at = Some(self.clock.instant());
+        if let Some(resource) = &self.resource {
+            resource.metrics.allowed.inc();
+        }
+    }
+
+    /// The upstream answered, or failed to.
+    pub(super) fn forwarded(&mut self) {
+        let Some(since) = self.allowed_at else { return };
+        let milliseconds = self.milliseconds_since(since);
+        self.upstream_ms = Some(milliseconds);
+        if let Some(resource) = &self.resource {
+            resource.metrics.upstream_duration.observe(milliseconds / 1000.0);
+        }
+    }
+
+    /// The request was refused.
+    pub(super) fn refused(&mut self, rejection: &Rejection) {
+        let reason = rejection.row().reason;
+        self.reason = Some(reason);
+        self.detail = Some(detail(rejection));
+        self.outcome = if rejection.is_auth_decision() { "denied" } else { "refused" };
+        if let (Some(resource), true) = (&self.resource, rejection.is_auth_decision()) {
+            resource.metrics.count_denied(reason);
+        }
+    }
+
+    /// The response head is ready.
+    pub(super) fn finish(mut self, status: StatusCode) {
+        self.is_finished = true;
+        if let Some(resource) = &self.resource {
+            let seconds = self.milliseconds_since(self.started) / 1000.0;
+            resource.metrics.duration.observe(seconds);
+            resource.metrics.count_request(&self.method, status);
+        }
+        self.log(Some(status.as_u16()));
+    }
+
+    fn log(&self, status: Option<u16>) {
+        if !self.is_logged {
+            return;
+        }
+        let resource = self.resource.as_deref();
+        let token = self.token.as_ref();
+        info!(
+            request_id = self.request_id.to_str().unwrap_or_default(),
+            route = resource.map(|resource| &*resource.name),
+            method = short(self.method.as_str()),
+            rpc_method = self.glance.method.as_deref().map(short),
+            rpc_name = self.glance.name.as_deref().map(short),
+            status,
+            outcome = self.outcome,
+            reason = self.reason,
+            detail = self.detail.as_deref(),
+            subject = token.and_then(VerifiedToken::subject).map(|subject| short(subject.as_str())),
+            client_id = token.and_then(VerifiedToken::client_id).map(|id| short(id.as_str())),
+            issuer = token.map(|token| token.issuer().as_str()),
+            upstream = resource.filter(|_| self.allowed_at.is_some()).map(|r| r.upstream.url()),
+            duration_ms = self.milliseconds_since(self.started),
+            auth_ms = self.auth_ms,
+            upstream_ms = self.upstream_ms,
+            "request"
+        );
+    }
+
+    fn milliseconds_since(&self, since: Instant) -> f64 {
+        self.clock.instant().saturating_duration_since(since).as_secs_f64() * 1000.0
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.outcome = "cancelled";
+            self.log(None);
+        }
+    }
+}
+
+/// A refusal and its causes, for the log alone.
+fn detail(rejection: &Rejection) -> String {
+    let mut text = rejection.to_string();
+    let mut cause = std::error::Error::source(rejection);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    short(&text).to_owned()
+}
+
+/// The beginning of a text, at a character boundary.
+fn short(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_TEXT_BYTES).last();
+    if text.len() <= MAX_TEXT_BYTES {
+        text
+    } else {
+        text.get(..end.unwrap_or(0)).unwrap_or_default()
+    }
+}
+
+const MAX_TEXT_BYTES: usize = 1024;

@@ -1,0 +1,218 @@
+//! Serving one connection.
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::{
+    Connection,
+    stall::StallGuard,
+    streams::Streams,
+    wire::{self, Opening, Protocol, Replay, Wire, WireFault, WireLimits},
+};
+use crate::{
+    admission::Inadmissible,
+    gateway::{Arrival, GatewayBody},
+    rejection::Rejection,
+};
+
+impl Connection {
+    /// Serves a connection to its end.
+    pub(super) async fn run(self, stream: TcpStream) {
+        self.service.metrics.connections.inc();
+        let connections = self.service.metrics.connections.clone();
+        self.serve(stream).await;
+        connections.dec();
+    }
+
+    async fn serve(&self, stream: TcpStream) {
+        let deadline = Instant::now() + self.service.limits.header_timeout;
+        if stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let stream = StallGuard::new(stream, WRITE_STALL);
+        let drain = &self.service.drain;
+        let opening = tokio::select! {
+            opening = wire::read_preface(stream, deadline) => opening,
+            () = drain.cancelled() => return,
+        };
+        let Ok(opening) = opening else { return };
+        match opening.protocol {
+            Protocol::Http1 => self.serve_http1(opening, deadline).await,
+            Protocol::Http2 => self.serve_http2(opening).await,
+        }
+    }
+
+    async fn serve_http1(&self, opening: Opening<StallGuard<TcpStream>>, deadline: Instant) {
+        let limits = &self.service.limits;
+        let wire_limits = WireLimits {
+            max_header_bytes: limits.max_header_bytes,
+            header_timeout: limits.header_timeout,
+            idle_timeout: limits.idle_timeout,
+        };
+        let (wire, exchange) = Wire::new(opening, deadline, wire_limits);
+        let service = service_fn(|request: Request<Incoming>| {
+            let guard = exchange.guard();
+            let finding = exchange.fault().map(finding);
+            let answer = self.answer(request, finding);
+            async move { Ok::<_, Infallible>(answer.await.map(|body| guard.over(body))) }
+        });
+        let connection = http1::Builder::new()
+            .max_headers(MAX_FIELDS)
+            .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER) + MIN_BUFFER)
+            // The timers are the wire's own; hyper's would cut idle connections.
+            .header_read_timeout(None)
+            .half_close(false)
+            .serve_connection(TokioIo::new(wire), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.service.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        note_end(ended);
+    }
+
+    async fn serve_http2(&self, opening: Opening<StallGuard<TcpStream>>) {
+        let limits = &self.service.limits;
+        let streams = Streams::default();
+        let service = service_fn({
+            let (service, peer) = (Arc::clone(&self.service), self.peer);
+            let streams = streams.clone();
+            move |request: Request<Incoming>| {
+                let open = streams.open();
+                let service = Arc::clone(&service);
+                async move {
+                    let arrival = Arrival { peer: peer.ip(), finding: None };
+                    let response = service.gateway.handle(request, arrival).await;
+                    Ok::<_, Infallible>(response.map(|body| open.over(body)))
+                }
+            }
+        });
+        let executor = Tracked(self.service.tasks.clone());
+        let max_header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
+        let connection = http2::Builder::new(executor)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(100)
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .max_frame_size(16 * 1024)
+            .max_header_list_size(max_header_bytes)
+            .header_table_size(4096)
+            .max_send_buf_size(64 * 1024)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(64)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .serve_connection(TokioIo::new(Replay::new(opening)), service);
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = streams.idle(limits.idle_timeout, limits.header_timeout) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = self.service.drain.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        note_end(ended);
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        finding: Option<Inadmissible>,
+    ) -> impl Future<Output = Response<GatewayBody>> {
+        let arrival = Arrival { peer: self.peer.ip(), finding };
+        self.service.gateway.handle(request, arrival)
+    }
+}
+
+/// A client that leaves is no error of ours, and every client leaves.
+fn note_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(error = %error, "a connection ended early");
+    }
+}
+
+fn finding(fault: WireFault) -> Inadmissible {
+    match fault {
+        WireFault::BothLengths => Inadmissible::Framing("Content-Length and Transfer-Encoding"),
+        WireFault::ChunkSyntax => Inadmissible::Framing("chunk syntax"),
+        WireFault::FieldSyntax => Inadmissible::Framing("header field syntax"),
+        WireFault::HeadTimeout => Inadmissible::HeadTimeout,
+        WireFault::HeadTooLarge => Inadmissible::HeadTooLarge("listen.limits.max_header_bytes"),
+        WireFault::HostCount => Inadmissible::Field("host"),
+        WireFault::LengthSyntax => Inadmissible::Framing("Content-Length"),
+        WireFault::LineEnding => Inadmissible::Framing("line ending"),
+        WireFault::RequestLine => Inadmissible::Framing("request line"),
+        WireFault::TargetTooLong => Inadmissible::TargetTooLong,
+        WireFault::TooManyFields => Inadmissible::HeadTooLarge("more than 100 fields"),
+        WireFault::TransferCoding => Inadmissible::Framing("Transfer-Encoding"),
+    }
+}
+
+/// Answers a connection that is one too many, and closes it.
+pub(super) async fn turn_away(mut stream: TcpStream) {
+    let response = Rejection::Overloaded.into_response(None, None, "none");
+    let (parts, body) = response.into_parts();
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
+    for (name, value) in &parts.headers {
+        text.push_str(name.as_str());
+        text.push_str(": ");
+        text.push_str(value.to_str().unwrap_or_default());
+        text.push_str("\r\n");
+    }
+    text.push_str("content-length: ");
+    text.push_str(&body.len().to_string());
+    text.push_str("\r\n\r\n");
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(&body);
+    let turn = async {
+        stream.write_all(&bytes).await?;
+        stream.shutdown().await?;
+        // Reading what the client sent keeps a reset from overtaking the answer.
+        let mut discarded = [0; 1024];
+        while stream.read(&mut discarded).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    // Neither an error nor the time limit leaves anything to do but close.
+    let _ = tokio::time::timeout(TURN_AWAY, turn).await;
+}
+
+/// Runs the tasks of an HTTP/2 connection where the worker counts them.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        drop(self.0.spawn(task));
+    }
+}
+
+const MAX_FIELDS: usize = 100;
+/// hyper insists on this much.
+const MIN_BUFFER: usize = 8192;
+const TURN_AWAY: Duration = Duration::from_secs(2);
+const WRITE_STALL: Duration = Duration::from_mins(1);

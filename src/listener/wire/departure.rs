@@ -1,0 +1,82 @@
+//! Noticing that a client has left while nobody reads from its connection.
+//!
+//! 1. Where the reader is waiting on the socket, the socket wakes it and nothing here runs.
+//! 2. Where it is not (a request body nobody takes, a full read-ahead), the operating system is
+//!    asked every half second.
+//! 3. A client that closed its sending side counts as gone: a response to it would most often go
+//!    nowhere, and HTTP gives no other sign.
+//!
+//! It cannot see an end that has not arrived: one behind more unread bytes than the operating
+//! system takes in stays with the client's until somebody reads.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// A connection's stream.
+pub trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Whether the client has closed its sending side, even if bytes before that end are unread.
+    fn is_read_closed(&self) -> bool;
+}
+
+impl Transport for TcpStream {
+    fn is_read_closed(&self) -> bool {
+        // A single poll reports the readiness already known; it needs nobody to be woken.
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(self.ready(Interest::READABLE)).poll(&mut context) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
+}
+
+impl<S: Transport> Transport for tokio_rustls::server::TlsStream<S> {
+    fn is_read_closed(&self) -> bool {
+        self.get_ref().0.is_read_closed()
+    }
+}
+
+/// The half-second look at a connection that is not being read.
+#[derive(Debug, Default)]
+pub(super) struct Departure {
+    /// Made when first needed: most connections are read all the time.
+    tick: Option<Pin<Box<Sleep>>>,
+    is_armed: bool,
+}
+
+impl Departure {
+    /// Sees to it that the task wakes for the next look, and looks when it is time.
+    pub(super) fn watch<S: Transport>(
+        &mut self,
+        stream: &S,
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        loop {
+            let tick = self.tick.get_or_insert_with(|| Box::pin(sleep_until(Instant::now())));
+            if !self.is_armed {
+                tick.as_mut().reset(Instant::now() + LOOK_EVERY);
+                self.is_armed = true;
+            }
+            if tick.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            self.is_armed = false;
+            if stream.is_read_closed() {
+                return Err(io::Error::new(io::ErrorKind::ConnectionReset, "the client has left"));
+            }
+        }
+    }
+}
+
+/// Twice in the second within which a departure must be noticed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);

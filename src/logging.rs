@@ -1,0 +1,176 @@
+//! Where log lines go and in which form.
+//!
+//! 1. One line per event on standard output: JSON, or text for people.
+//! 2. Writing never blocks serving: lines go through a bounded queue to a thread of their own; what
+//!    does not fit is dropped and counted, and the count is logged.
+//! 3. A closed output ends no request.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use tracing::Level;
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+
+use crate::config::settings::LogFormat;
+
+/// Starts logging for the whole process; a second call changes nothing.
+pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'static) {
+    let queue = LogQueue::start(output);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::from_level(level))
+        .with_target(false)
+        .with_writer(queue);
+    // Fails only when a subscriber is set already, as in a test binary.
+    let _ = match format {
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_current_span(false).try_init_boxed()
+        }
+        LogFormat::Pretty => builder.compact().try_init_boxed(),
+    };
+}
+
+/// `try_init` with one error type for both formats.
+trait TryInit {
+    fn try_init_boxed(self) -> Result<(), ()>;
+}
+
+impl<S> TryInit for S
+where
+    S: Into<tracing::Dispatch>,
+{
+    fn try_init_boxed(self) -> Result<(), ()> {
+        tracing::dispatcher::set_global_default(self.into()).map_err(|_| ())
+    }
+}
+
+/// The sending end of the queue.
+#[derive(Clone, Debug)]
+struct LogQueue {
+    lines: SyncSender<Vec<u8>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl LogQueue {
+    fn start(output: impl Write + Send + 'static) -> Self {
+        let (lines, received) = sync_channel(MAX_LINES);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let queue = Self { lines, dropped: Arc::clone(&dropped) };
+        let writer = thread::Builder::new().name("log".to_owned());
+        // Without the thread the queue fills up and lines are dropped: serving goes on.
+        let _ = writer.spawn(move || write_lines(&received, &dropped, output));
+        queue
+    }
+}
+
+fn write_lines(lines: &Receiver<Vec<u8>>, dropped: &AtomicU64, mut output: impl Write) {
+    while let Ok(line) = lines.recv() {
+        let mut batch = line;
+        // What has gathered meanwhile goes out in one write.
+        while batch.len() < MAX_BATCH_BYTES
+            && let Ok(line) = lines.try_recv()
+        {
+            batch.extend_from_slice(&line);
+        }
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            batch.extend_from_slice(
+                format!(
+                    "{{\"level\":\"WARN\",\"message\":\"log lines dropped\",\"count\":{lost}}}\n"
+                )
+                .as_bytes(),
+            );
+        }
+        // A closed or full output is nobody's fault here; the next line tries again.
+        let _ = output.write_all(&batch).and_then(|()| output.flush());
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogQueue {
+    type Writer = LogLine<'a>;
+
+    fn make_writer(&'a self) -> LogLine<'a> {
+        LogLine { queue: self, line: Vec::with_capacity(512) }
+    }
+}
+
+/// One line being written; sent when it is complete.
+struct LogLine<'a> {
+    queue: &'a LogQueue,
+    line: Vec<u8>,
+}
+
+impl Write for LogLine<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine<'_> {
+    fn drop(&mut self) {
+        match self.queue.lines.try_send(std::mem::take(&mut self.line)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+const MAX_LINES: usize = 8192;
+const MAX_BATCH_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc::channel, time::Duration};
+
+    use super::*;
+
+    struct Output(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_arrive_whole_and_in_order() {
+        let (sender, received) = channel();
+        let queue = LogQueue::start(Output(sender));
+        for n in 0..3 {
+            writeln!(queue.make_writer(), "line {n}").unwrap();
+        }
+        let mut text = Vec::new();
+        while text.len() < 21 {
+            text.extend(received.recv_timeout(Duration::from_secs(5)).unwrap());
+        }
+        assert_eq!(String::from_utf8(text).unwrap(), "line 0\nline 1\nline 2\n");
+    }
+
+    #[test]
+    fn full_queue_drops_lines_and_does_not_block() {
+        let (lines, _received) = sync_channel(1);
+        let queue = LogQueue { lines, dropped: Arc::default() };
+        for _ in 0..5 {
+            writeln!(queue.make_writer(), "line").unwrap();
+        }
+        assert_eq!(queue.dropped.load(Ordering::Relaxed), 4);
+    }
+}

@@ -1,0 +1,396 @@
+//! Rejection: the one place where a refusal becomes an HTTP response.
+//!
+//! 1. One closed `match` ([`Rejection::row`]) yields status, challenge, JSON-RPC code and message,
+//!    reason and what else the client needs, so that they cannot disagree.
+//! 2. A 401 always has a challenge; a failure of the authorization server never has one, for it
+//!    would send clients into a new login.
+//! 3. What is public comes from configuration and closed sets; causes go to the log alone.
+//! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
+
+mod challenge;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use self::challenge::ChallengeError;
+use crate::{
+    admission::Inadmissible,
+    authenticate::{AuthenticateError, TokenFault, bearer::CredentialsError},
+    authorize::{AuthorizeError, Operation},
+    forward::{ForwardError, UnknownSession, request_body::BodyError},
+    jsonrpc::{self, ErrorCode},
+    oauth::Scope,
+    resource::{ChallengeParameters, ProtectedResource},
+    router::RouteError,
+};
+
+/// Why the gateway answers a request itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// The caller is not authenticated.
+    #[error(transparent)]
+    Authenticate(#[from] AuthenticateError),
+    /// The operation is not allowed.
+    #[error("{0}")]
+    Authorize(AuthorizeError, Box<Operation>),
+    /// The body cannot be taken.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The metadata to mirror is not known yet.
+    #[error("the authorization server's metadata is not known yet")]
+    DocumentUnavailable,
+    /// There is no response to pass on.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// The head is ambiguous or too large.
+    #[error(transparent)]
+    Inadmissible(#[from] Inadmissible),
+    /// More connections than `listen.limits.max_connections`.
+    #[error("more connections than listen.limits.max_connections")]
+    Overloaded,
+    /// Nothing answers this request.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The session is nobody's, or not the caller's.
+    #[error(transparent)]
+    Session(#[from] UnknownSession),
+}
+
+/// One row of the table of refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The JSON-RPC error code.
+    pub code: ErrorCode,
+    /// The JSON-RPC message.
+    pub message: &'static str,
+    /// The metrics label and log field; from a closed set.
+    pub reason: &'static str,
+    /// The challenge, if any.
+    challenge: Challenged,
+    /// `Allow`, for 405.
+    allow: Option<&'static str>,
+    /// Whether the client should come back.
+    is_passing: bool,
+}
+
+/// Whether a refusal has a challenge, and what error is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenged {
+    /// It has none.
+    No,
+    /// It has one without error: the request carried no credentials.
+    Plain,
+    /// It has one with this error.
+    With(ChallengeError),
+}
+
+impl Rejection {
+    /// What the client is told, all of it together.
+    pub fn row(&self) -> Row {
+        match self {
+            Self::Authenticate(error) => authenticate_row(error),
+            Self::Authorize(AuthorizeError::InsufficientScope { .. }, _) => {
+                Row::new(StatusCode::FORBIDDEN, "insufficient_scope", "insufficient_scope")
+                    .code(ErrorCode::Unauthorized)
+                    .challenge(Challenged::With(ChallengeError::InsufficientScope))
+            }
+            Self::Body(error) | Self::Forward(ForwardError::Body(error)) => body_row(*error),
+            Self::DocumentUnavailable => {
+                Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
+            }
+            Self::Forward(error) => forward_row(error),
+            Self::Inadmissible(error) => inadmissible_row(*error),
+            Self::Overloaded => Row::unavailable("Overloaded", "overloaded"),
+            Self::Route(error) => route_row(error),
+            Self::Session(UnknownSession) => {
+                Row::new(StatusCode::NOT_FOUND, "Session not found", "session_not_found")
+            }
+        }
+    }
+
+    /// Whether the refusal was a decision about a token or its scopes.
+    pub fn is_auth_decision(&self) -> bool {
+        match self {
+            Self::Authenticate(_) | Self::Authorize(..) => true,
+            Self::Body(_)
+            | Self::DocumentUnavailable
+            | Self::Forward(_)
+            | Self::Inadmissible(_)
+            | Self::Overloaded
+            | Self::Route(_)
+            | Self::Session(_) => false,
+        }
+    }
+
+    /// Whether framing can no longer be trusted, so that the connection must close.
+    pub fn closes(&self) -> bool {
+        matches!(self, Self::Inadmissible(_) | Self::Overloaded)
+    }
+
+    /// The route whose web origins may read the refusal; `None` for one that no page may read.
+    pub fn resource(&self) -> Option<&Arc<ProtectedResource>> {
+        if let Self::Route(
+            RouteError::Method(resource, _)
+            | RouteError::Origin(resource)
+            | RouteError::UnexpectedBody(resource),
+        ) = self
+        {
+            return Some(resource);
+        }
+        None
+    }
+
+    /// Whether any page may read the refusal, as any page may read public documents.
+    pub fn is_public(&self) -> bool {
+        matches!(
+            self,
+            Self::DocumentUnavailable
+                | Self::Route(RouteError::DocumentNotFound | RouteError::DocumentMethod)
+        )
+    }
+
+    /// The response, with the JSON-RPC `id` as written and the id of the request.
+    pub fn into_response(
+        self,
+        parameters: Option<&ChallengeParameters>,
+        id: Option<&str>,
+        request_id: &str,
+    ) -> Response<Bytes> {
+        let row = self.row();
+        let mut data = Data { request_id, ..Data::default() };
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = row.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let error = match row.challenge {
+            Challenged::No => None,
+            Challenged::Plain => Some(None),
+            Challenged::With(error) => Some(Some(error)),
+        };
+        if let (Some(error), Some(parameters)) = (error, parameters) {
+            let needed = self.needed_scopes(parameters);
+            data.error = error.map(ChallengeError::code);
+            data.error_description = error.map(ChallengeError::description);
+            data.resource_metadata = Some(&parameters.resource_metadata);
+            data.required_scopes = texts(needed);
+            if let Some(value) = challenge::challenge(parameters, error, needed) {
+                headers.insert(header::WWW_AUTHENTICATE, value);
+            }
+        }
+        self.describe(&mut data);
+        let mut set =
+            |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
+        if let Some(allow) = row.allow {
+            set(header::ALLOW, allow);
+        }
+        if row.is_passing {
+            set(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        *response.body_mut() = jsonrpc::error_response(id, row.code, row.message, &data).into();
+        response
+    }
+
+    fn needed_scopes<'a>(&'a self, parameters: &'a ChallengeParameters) -> &'a Scope {
+        if let Self::Authorize(AuthorizeError::InsufficientScope { required, .. }, _) = self {
+            return required;
+        }
+        &parameters.required_scopes
+    }
+
+    fn describe<'a>(&'a self, data: &mut Data<'a>) {
+        let Self::Authorize(AuthorizeError::InsufficientScope { granted, .. }, operation) = self
+        else {
+            return;
+        };
+        data.granted_scopes = Some(texts(granted));
+        let (method, name) = (operation.glance.method.as_deref(), operation.glance.name.as_deref());
+        match method {
+            Some("tools/call") => data.tool = name,
+            Some("prompts/get") => data.prompt = name,
+            Some("resources/read" | "resources/subscribe" | "resources/unsubscribe") => {
+                data.resource = name;
+            }
+            method => data.method = method,
+        }
+    }
+}
+
+/// `error.data` of a refusal, in this order.
+#[derive(Default, Serialize)]
+struct Data<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_metadata: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    required_scopes: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_scopes: Option<Vec<&'a str>>,
+    request_id: &'a str,
+}
+
+fn texts(scope: &Scope) -> Vec<&str> {
+    scope.iter().map(crate::oauth::ScopeToken::as_str).collect()
+}
+
+impl Row {
+    fn new(status: StatusCode, message: &'static str, reason: &'static str) -> Self {
+        Self {
+            status,
+            code: ErrorCode::InvalidRequest,
+            message,
+            reason,
+            challenge: Challenged::No,
+            allow: None,
+            is_passing: false,
+        }
+    }
+
+    fn unavailable(message: &'static str, reason: &'static str) -> Self {
+        let row = Self::new(StatusCode::SERVICE_UNAVAILABLE, message, reason);
+        Self { is_passing: true, ..row.code(ErrorCode::Unavailable) }
+    }
+
+    fn unauthorized(status: StatusCode, reason: &'static str, error: Challenged) -> Self {
+        Self::new(status, "Unauthorized", reason).code(ErrorCode::Unauthorized).challenge(error)
+    }
+
+    fn code(self, code: ErrorCode) -> Self {
+        Self { code, ..self }
+    }
+
+    fn challenge(self, challenge: Challenged) -> Self {
+        Self { challenge, ..self }
+    }
+}
+
+fn authenticate_row(error: &AuthenticateError) -> Row {
+    let malformed = |why| {
+        let error = Challenged::With(ChallengeError::InvalidRequest(why));
+        Row::unauthorized(StatusCode::BAD_REQUEST, "invalid_request", error)
+    };
+    let invalid = |reason, why| {
+        let error = Challenged::With(ChallengeError::InvalidToken(why));
+        Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
+    };
+    match error {
+        AuthenticateError::Credentials(CredentialsError::Missing) => {
+            Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
+        }
+        AuthenticateError::Credentials(CredentialsError::InQuery) => {
+            malformed("An access token in the query is not accepted")
+        }
+        AuthenticateError::Credentials(CredentialsError::Repeated) => {
+            malformed("More than one Authorization header was sent")
+        }
+        AuthenticateError::Credentials(CredentialsError::Syntax) => {
+            malformed("The Authorization header is malformed")
+        }
+        AuthenticateError::Invalid(token) => match token.fault() {
+            TokenFault::Bound => invalid("bound_token", BOUND),
+            TokenFault::Expired => invalid("expired", "The access token expired"),
+            TokenFault::Inactive => invalid("inactive", NOT_VALID),
+            TokenFault::NotYetValid => invalid("not_yet_valid", NOT_VALID),
+            TokenFault::OtherType => invalid("wrong_token_type", NOT_VALID),
+            TokenFault::WrongAudience => invalid("wrong_audience", WRONG_AUDIENCE),
+            TokenFault::WrongIssuer => invalid("wrong_issuer", NOT_VALID),
+        },
+        AuthenticateError::Unavailable { .. } => {
+            Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
+        }
+    }
+}
+
+fn body_row(error: BodyError) -> Row {
+    match error {
+        BodyError::Broken => Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "body_broken"),
+        BodyError::Timeout => {
+            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "body_timeout")
+        }
+        BodyError::TooLarge => {
+            Row::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large")
+        }
+    }
+}
+
+fn forward_row(error: &ForwardError) -> Row {
+    let row =
+        |status, message, reason| Row::new(status, message, reason).code(ErrorCode::Unavailable);
+    match error {
+        ForwardError::Body(error) => body_row(*error),
+        ForwardError::Refused(_) => row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused"),
+        ForwardError::Send(_) => {
+            row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_unreachable")
+        }
+        ForwardError::Timeout => {
+            row(StatusCode::GATEWAY_TIMEOUT, "Gateway timeout", "upstream_timeout")
+        }
+    }
+}
+
+fn inadmissible_row(error: Inadmissible) -> Row {
+    let bad_request = |reason| Row::new(StatusCode::BAD_REQUEST, "Invalid Request", reason);
+    match error {
+        Inadmissible::Field(_) => bad_request("ambiguous_header"),
+        Inadmissible::Framing(_) => bad_request("ambiguous_framing"),
+        Inadmissible::HeadTimeout => {
+            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "head_timeout")
+        }
+        Inadmissible::HeadTooLarge(_) => Row::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "Request Header Fields Too Large",
+            "head_too_large",
+        ),
+        Inadmissible::Target(_) => bad_request("ambiguous_target"),
+        Inadmissible::TargetTooLong => {
+            Row::new(StatusCode::URI_TOO_LONG, "URI Too Long", "target_too_long")
+        }
+    }
+}
+
+fn route_row(error: &RouteError) -> Row {
+    let not_allowed = |allow| Row {
+        allow: Some(allow),
+        ..Row::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "method_not_allowed")
+    };
+    match error {
+        RouteError::DocumentMethod => not_allowed("GET, HEAD, OPTIONS"),
+        RouteError::DocumentNotFound => {
+            Row::new(StatusCode::NOT_FOUND, "Not Found", "document_not_found")
+        }
+        RouteError::Host(_) => {
+            Row::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request", "host_not_allowed")
+        }
+        RouteError::Method(_, allow) => not_allowed(allow),
+        RouteError::NotFound => Row::new(StatusCode::NOT_FOUND, "Not Found", "route_not_found"),
+        RouteError::Origin(_) => Row::new(StatusCode::FORBIDDEN, "Forbidden", "origin_not_allowed")
+            .code(ErrorCode::Unauthorized),
+        RouteError::UnexpectedBody(_) => {
+            Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "unexpected_body")
+        }
+    }
+}
+
+const AUTHORIZATION_SERVER: &str = "Authorization server unavailable";
+const BOUND: &str = "The access token is bound to a key that was not shown";
+const NOT_VALID: &str = "The access token is not valid";
+const WRONG_AUDIENCE: &str = "The access token was not issued for this resource";
+
+/// How long a client should wait for what failed to come back.
+const RETRY_AFTER_SECONDS: &str = "5";

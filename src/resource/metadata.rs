@@ -1,0 +1,65 @@
+//! Public documents: protected resource metadata (RFC 9728 sections 2 and 3), rendered once.
+//!
+//! 1. Everything in a document comes from the configuration, never from a request.
+//! 2. The issuer stands in it byte for byte as configured (RFC 8414 section 3.3).
+//! 3. Empty arrays are left out; no member that RFC 9728 does not register but those the operator
+//!    adds.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use http::HeaderValue;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::settings::ProtectedSettings,
+    forward::headers::hex,
+    oauth::{Issuer, PublicOrigin, ScopeToken},
+};
+
+/// A document as it is served.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its bytes.
+    pub body: Bytes,
+    /// Their entity tag (RFC 9110 section 8.8.3).
+    pub etag: HeaderValue,
+}
+
+impl Document {
+    /// A document of these bytes.
+    pub fn new(body: Bytes) -> Self {
+        let digest = digest(&SHA256, &body);
+        let tag = hex(digest.as_ref().first_chunk::<16>().map_or(&[][..], |start| start));
+        let etag = HeaderValue::from_str(&format!("\"{tag}\""))
+            .unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+        Self { body, etag }
+    }
+
+    /// The metadata of a protected route.
+    pub fn resource(settings: &ProtectedSettings, issuer: &Issuer) -> Self {
+        let scopes: Vec<&str> = settings.scopes_supported.iter().map(ScopeToken::as_str).collect();
+        let mut members = Map::new();
+        members.insert("resource".to_owned(), settings.resource.as_str().into());
+        members.insert("authorization_servers".to_owned(), json!([issuer.as_str()]));
+        if !scopes.is_empty() {
+            members.insert("scopes_supported".to_owned(), json!(scopes));
+        }
+        members.insert("bearer_methods_supported".to_owned(), json!(["header"]));
+        for (name, value) in &settings.metadata {
+            members.insert(name.clone(), value.clone());
+        }
+        Self::new(Value::Object(members).to_string().into())
+    }
+}
+
+/// Where the metadata of a route is: its path inserted behind the well-known one (RFC 9728
+/// section 3.1).
+pub fn url(origin: &PublicOrigin, path: &str) -> String {
+    format!("{origin}{WELL_KNOWN}{}", path.trim_end_matches('/'))
+}
+
+/// The well-known path of protected resource metadata (RFC 9728 section 3).
+pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The well-known path of authorization server metadata (RFC 8414 section 3).
+pub const WELL_KNOWN_AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";

@@ -1,0 +1,237 @@
+//! The settings in force, compiled into what a request needs.
+//!
+//! A snapshot is immutable: a request sees one from its start to its end. Everything that can be
+//! prepared is: documents are rendered, series looked up, hosts indexed, keys derived.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::{
+    authenticate::{
+        Authenticator, authorization_server::AuthorizationServer, background::Background,
+        outbound::OutboundError,
+    },
+    authorize::AccessPolicy,
+    clock::Clock,
+    config::settings::{Access, ProtectedSettings, RouteSettings, Settings},
+    forward::{
+        Upstream,
+        endpoint::Endpoints,
+        pool::Tls,
+        session::{NoKey, Sealer},
+    },
+    metrics::Metrics,
+    oauth::PublicOrigin,
+    resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
+    router::{Hosts, PublicDocument, Router, Site},
+};
+
+/// Compiled settings.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What was compiled.
+    pub settings: Settings,
+    /// Routes and documents by host.
+    pub router: Router,
+    /// Every authorization server in use.
+    pub authorization_servers: Vec<Arc<AuthorizationServer>>,
+}
+
+/// What a snapshot is built with, besides the settings.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where series are registered.
+    pub metrics: Metrics,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where calls to authorization servers run.
+    pub background: Background,
+    /// How many workers forward requests.
+    pub workers: usize,
+}
+
+/// Why settings cannot be put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// No HTTP client for an authorization server.
+    #[error("authorization_servers.{0}: {1}")]
+    AuthorizationServer(Box<str>, #[source] OutboundError),
+    /// No sealing key.
+    #[error(transparent)]
+    Sealer(#[from] NoKey),
+    /// No TLS towards an upstream: usually a machine without a CA bundle.
+    #[error("routes.{0}.upstream: cannot prepare TLS: {1}")]
+    Tls(Box<str>, Box<str>),
+    /// A route names what does not exist, which compiling the configuration excludes.
+    #[error("routes.{0} cannot be built")]
+    Route(Box<str>),
+}
+
+impl Snapshot {
+    /// Compiles settings.
+    pub fn build(settings: Settings, around: &Surroundings) -> Result<Self, BuildError> {
+        let servers = authorization_servers(&settings, around)?;
+        let sealer = Arc::new(Sealer::new(&settings.session_keys)?);
+        let origins = origins(&settings);
+        let mut sites: Vec<Site> = origins.iter().map(|_| Site::default()).collect();
+        for route in &settings.routes {
+            let site = origins.iter().position(|origin| **origin == route.public_url);
+            let site = site.and_then(|site| sites.get_mut(site));
+            let site = site.ok_or_else(|| BuildError::Route(route.name.clone()))?;
+            if let Access::Protected(protected) = &route.access {
+                let server = servers.get(&protected.authorization_server);
+                let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
+                add_documents(site, route, protected, server);
+            }
+            let resource = resource(&settings, route, &servers, &sealer, around)?;
+            site.resources.push(Arc::new(resource));
+        }
+        sites.iter_mut().for_each(add_root_documents);
+        let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
+        let router = Router::new(hosts, sites);
+        let authorization_servers = servers.into_values().collect();
+        Ok(Self { settings, router, authorization_servers })
+    }
+}
+
+fn authorization_servers(
+    settings: &Settings,
+    around: &Surroundings,
+) -> Result<HashMap<Box<str>, Arc<AuthorizationServer>>, BuildError> {
+    let protected = || {
+        settings.routes.iter().filter_map(|route| match &route.access {
+            Access::Protected(protected) => Some(protected),
+            Access::Public => None,
+        })
+    };
+    let mut servers = HashMap::new();
+    for server in &settings.authorization_servers {
+        let uses = || protected().filter(|route| route.authorization_server == server.name);
+        if uses().next().is_none() {
+            continue;
+        }
+        let is_mirrored = uses().any(|route| route.legacy_metadata);
+        let started = AuthorizationServer::start(
+            Arc::clone(server),
+            is_mirrored,
+            around.metrics.authorization_server(&server.name),
+            Arc::clone(&around.clock),
+            around.background.clone(),
+        );
+        let started =
+            started.map_err(|error| BuildError::AuthorizationServer(server.name.clone(), error))?;
+        servers.insert(server.name.clone(), started);
+    }
+    Ok(servers)
+}
+
+/// The distinct public origins; the global one first.
+fn origins(settings: &Settings) -> Vec<&PublicOrigin> {
+    let mut origins = vec![&settings.public_url];
+    for route in &settings.routes {
+        if !origins.contains(&&route.public_url) {
+            origins.push(&route.public_url);
+        }
+    }
+    origins
+}
+
+fn resource(
+    settings: &Settings,
+    route: &RouteSettings,
+    servers: &HashMap<Box<str>, Arc<AuthorizationServer>>,
+    sealer: &Arc<Sealer>,
+    around: &Surroundings,
+) -> Result<ProtectedResource, BuildError> {
+    let (authenticator, policy) = match &route.access {
+        Access::Public => (None, AccessPolicy::Public),
+        Access::Protected(protected) => {
+            let server = servers.get(&protected.authorization_server);
+            let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
+            let clock = Arc::clone(&around.clock);
+            let authenticator =
+                Authenticator::new(&route.name, protected, Arc::clone(server), clock);
+            (Some(authenticator), AccessPolicy::Scopes(protected.required_scopes.clone()))
+        }
+    };
+    let endpoints = Endpoints {
+        route: route.name.clone(),
+        path: route.path.trim_end_matches('/').into(),
+        upstream: route.upstream.url.clone(),
+        sealer: Arc::clone(sealer),
+    };
+    let tls = tls(route)?;
+    let upstream = Upstream::new(
+        route.upstream.clone(),
+        Arc::new(endpoints),
+        tls.as_ref(),
+        around.workers,
+        &around.clock,
+    );
+    Ok(ProtectedResource {
+        name: route.name.clone(),
+        path: route.path.clone(),
+        forwards_subpaths: route.forward_subpaths,
+        authenticator,
+        policy,
+        upstream: upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?,
+        metrics: around.metrics.route(&route.name),
+        challenge: ChallengeParameters::new(route),
+        origins: Origins::new(route, settings.listen.allowed_origins.clone().into()),
+    })
+}
+
+fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
+    let url = &route.upstream.url;
+    if url.scheme() != "https" {
+        return Ok(None);
+    }
+    let failed = |error: &dyn std::fmt::Display| {
+        BuildError::Tls(route.name.clone(), error.to_string().into())
+    };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(host).map_err(|error| failed(&error))?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(BuilderVerifierExt::with_platform_verifier)
+        .map_err(|error| failed(&error))?
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Tls { config: Arc::new(config), name }))
+}
+
+fn add_documents(
+    site: &mut Site,
+    route: &RouteSettings,
+    protected: &ProtectedSettings,
+    server: &Arc<AuthorizationServer>,
+) {
+    let path = route.path.trim_end_matches('/');
+    let well_known = metadata::WELL_KNOWN;
+    let issuer = &server.settings().issuer;
+    let document = PublicDocument::Resource(metadata::Document::resource(protected, issuer));
+    let named = format!("/.well-known/{}/oauth-protected-resource", route.name);
+    for place in [format!("{well_known}{path}"), format!("{path}{well_known}"), named] {
+        site.documents.insert(place.into(), document.clone());
+    }
+    if protected.legacy_metadata {
+        let place = format!("{}{path}", metadata::WELL_KNOWN_AUTHORIZATION_SERVER);
+        let document = PublicDocument::AuthorizationServer(Arc::clone(server));
+        site.documents.insert(place.into(), document);
+    }
+}
+
+/// The documents at the root, where there is only one that they could mean.
+fn add_root_documents(site: &mut Site) {
+    for root in [metadata::WELL_KNOWN, metadata::WELL_KNOWN_AUTHORIZATION_SERVER] {
+        let below = |path: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        let mut candidates = site.documents.iter().filter(|(path, _)| below(path));
+        let (only, others) = (candidates.next(), candidates.next().is_some());
+        if let (Some((_, document)), false) = (only, others || site.documents.contains_key(root)) {
+            let document = document.clone();
+            site.documents.insert(root.into(), document);
+        }
+    }
+}
