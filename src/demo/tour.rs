@@ -82,16 +82,21 @@ impl Walk<'_> {
 
     /// Sends a request and shows both sides.
     async fn ask(&mut self, call: &Call) -> Result<Answer, TourFailure> {
-        let answer = read(send(&self.http, call).await?).await?;
+        let answer = self.ask_unseen(call).await?;
         self.screen.exchange(call, &answer)?;
         Ok(answer)
     }
 
     /// The same in one line, once the like has been shown.
     async fn ask_briefly(&mut self, call: &Call) -> Result<Answer, TourFailure> {
-        let answer = read(send(&self.http, call).await?).await?;
+        let answer = self.ask_unseen(call).await?;
         self.screen.brief_exchange(call, &answer)?;
         Ok(answer)
+    }
+
+    /// Sends a request; what to show of it is for the caller to decide.
+    async fn ask_unseen(&self, call: &Call) -> Result<Answer, TourFailure> {
+        read(send(&self.http, call).await?).await
     }
 
     /// An identifier that no earlier message of the tour had.

@@ -111,13 +111,15 @@ async fn revoked_token(
         let id = walk.next_id();
         let call = call_tool(&walk.url("/notes-admin"), "list_notes", &json!({}), id);
         let call = Call { token: Some(token.to_owned()), ..call };
-        let answer = walk.ask(&call).await?;
+        let answer = walk.ask_unseen(&call).await?;
         if answer.status != 200 {
+            walk.screen.exchange(&call, &answer)?;
             let scope = "notes.read notes.write";
             let refusal = Refusal { route: "notes-admin", error: Some("invalid_token"), scope };
             walk.check_refusal(&answer, id, &refusal)?;
             return Ok(walk.screen.verdict("401: what was granted can be taken back")?);
         }
+        walk.screen.brief_exchange(&call, &answer)?;
         tokio::time::sleep(REVOCATION_PAUSE).await;
     }
     Err(unexpected("a revoked token to be refused within seconds"))
