@@ -204,8 +204,11 @@ class Gateway:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         self.lab.stop(self.process)
+        if failed is None:
+            status = self.process.returncode
+            expect(status == 0, f"the gateway ended with status {status} after SIGTERM, not 0")
 
 
 class McpClient:
