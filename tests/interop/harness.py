@@ -11,6 +11,7 @@ import os
 import queue
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import threading
@@ -86,7 +87,8 @@ class Lab:
     def __init__(self):
         self.processes = []
         self.logs = WORK / "logs"
-        self.logs.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.logs, ignore_errors=True)
+        self.logs.mkdir(parents=True)
 
     def start(self, name, command, environment=None, pipes=False):
         log = (self.logs / f"{name}.log").open("wb")
@@ -180,14 +182,13 @@ class Gateway:
         file = replace_host(file, "issuer", server.issuer)
         file = replace_host(file, "upstream", upstream)
         if ttl is not None:
-            insert = rf"\1\n    introspection: {{cache: {{ttl: {ttl}}}}}"
-            file, count = re.subn(r"^(    client:.*)$", insert, file, flags=re.MULTILINE)
-            expect(count == 1, "the README's configuration has no one-line client to put a ttl behind")
-        found = re.search(r"^    path:\s*(\S+)", file, re.MULTILINE)
+            shorter = rf"\1\2\n\1introspection: {{cache: {{ttl: {ttl}}}}}"
+            file = re.sub(r"^(\s*)(issuer:.*)$", shorter, file, flags=re.MULTILINE)
+        found = re.search(r"^\s+path:\s*(\S+)", file, re.MULTILINE)
         expect(found is not None, "the README's configuration has no route path")
         self.path = found.group(1)
         self.url = self.origin + self.path
-        configuration = WORK / f"gateway-{self.port}.yaml"
+        configuration = lab.logs / f"gateway-{self.port}.yaml"
         configuration.write_text(file)
         command = [binary, "serve", "-c", configuration]
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{admin}"]
