@@ -156,8 +156,8 @@ impl World {
     /// Asserts the 503 of an authorization server that could not be asked; the `id` is 1.
     #[track_caller]
     pub(crate) fn assert_unavailable(&self, response: &RawResponse) {
-        let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Authorization server unavailable","data":{"request_id":"ID"}}}"#;
-        self.assert_refused(response, 503, None, body);
+        let body = refusal("1", -32000, "Authorization server unavailable");
+        self.assert_refused(response, 503, None, &body);
     }
 }
 
@@ -166,6 +166,13 @@ impl World {
 pub(crate) fn assert_answered(response: &RawResponse) {
     assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(response.text(), upstream::RESULT);
+}
+
+/// The body of a refusal without challenge; `ID` stands for the request's id.
+pub(crate) fn refusal(id: &str, code: i32, message: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}","data":{{"request_id":"ID"}}}}}}"#
+    )
 }
 
 /// The value behind a JSON text.
