@@ -4,4 +4,5 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod documents;
 mod refusals;
