@@ -5,4 +5,5 @@
 mod harness;
 
 mod documents;
+mod introspection;
 mod refusals;
