@@ -123,13 +123,11 @@ async fn unusable_metadata_keeps_the_gateway_unready_and_says_why() {
     ] {
         let parties = at("").await;
         let server = &parties.authorization_server;
-        let document = match document {
-            Answer::Http { status, content_type, body } => {
-                let text = String::from_utf8(body).unwrap().replace("ISSUER", server.issuer());
-                Answer::Http { status, content_type, body: text.into_bytes() }
-            }
-            other => other,
-        };
+        let mut document = document;
+        if let Answer::Http { body, .. } = &mut document {
+            let text = String::from_utf8(body.clone()).unwrap();
+            *body = text.replace("ISSUER", server.issuer()).into_bytes();
+        }
         server.unpublish_all();
         server.publish("/.well-known/oauth-authorization-server", document.clone());
         let gateway = TestGateway::start(&parties.fill(NOTES));

@@ -5,5 +5,6 @@
 mod harness;
 
 mod documents;
+mod forwarding;
 mod introspection;
 mod refusals;
