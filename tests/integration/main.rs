@@ -7,4 +7,5 @@ mod harness;
 mod documents;
 mod forwarding;
 mod introspection;
+mod operators;
 mod refusals;
