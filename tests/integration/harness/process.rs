@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -20,6 +20,7 @@ use super::clock::eventually;
 pub(crate) struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    reading: thread::JoinHandle<()>,
 }
 
 /// What a command that ended said.
@@ -63,12 +64,12 @@ impl Process {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let (out, sink) = (child.stdout.take().unwrap(), Arc::clone(&lines));
-        thread::spawn(move || {
+        let reading = thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 sink.lock().unwrap().push(line);
             }
         });
-        let process = Self { child, lines };
+        let process = Self { child, lines, reading };
         process.event("serving").await;
         process
     }
@@ -97,11 +98,12 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until the last line of its log was read.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        eventually("the process ends", || {
-            child.try_wait().unwrap().ok_or_else(|| "running".to_owned())
+        let Self { child, reading, .. } = self;
+        eventually("the process ends", || match child.try_wait().unwrap() {
+            Some(status) if reading.is_finished() => Ok(status),
+            other => Err(format!("{other:?}")),
         })
         .await
     }
@@ -112,8 +114,5 @@ impl Drop for Process {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(mut rest) = self.child.stdout.take() {
-            let _ = rest.read_to_end(&mut Vec::new());
-        }
     }
 }

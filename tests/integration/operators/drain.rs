@@ -11,10 +11,16 @@ use crate::harness::{
 };
 
 /// Begins to drain; the task ends when nothing runs any more.
-async fn drain(world: &mut World) -> JoinSet<()> {
+fn drain(world: &mut World) -> JoinSet<()> {
     let mut draining = JoinSet::new();
     let app: App = world.gateway.take_app();
     draining.spawn(app.shutdown());
+    draining
+}
+
+/// Begins to drain while something is held, and waits until operators see it.
+async fn drain_visibly(world: &mut World) -> JoinSet<()> {
+    let draining = drain(world);
     for _ in 0..1000 {
         let response = world.gateway.operate("/readyz").await;
         if response.status == 503 {
@@ -46,7 +52,7 @@ fn stream(world: &World) -> Call {
 async fn request_in_flight_finishes() {
     let mut world = World::start().await;
     let (feed, mut client) = open(&world, &world.authorized()).await;
-    let draining = drain(&mut world).await;
+    let draining = drain_visibly(&mut world).await;
     feed.chunk("data: 1\n\n");
     assert_eq!(client.events("data: 1\n\n").await, "data: 1\n\n");
     feed.chunk("data: 2\n\n");
@@ -63,7 +69,7 @@ async fn stream_ends_cleanly_between_events() {
     let (feed, mut client) = open(&world, &stream(&world)).await;
     feed.chunk("data: 1\n\n");
     assert_eq!(client.events("data: 1\n\n").await, "data: 1\n\n");
-    let draining = drain(&mut world).await;
+    let draining = drain(&mut world);
     assert_eq!(client.chunk().await, Some(Vec::new()), "a proper end");
     feed.gone().await;
     ended(draining).await;
@@ -75,7 +81,7 @@ async fn stream_in_the_middle_of_an_event_ends_after_it() {
     let (feed, mut client) = open(&world, &stream(&world)).await;
     feed.chunk("data: 1\n\ndata: 2");
     assert_eq!(client.events("data: 1\n\n").await, "data: 1\n\n");
-    let draining = drain(&mut world).await;
+    let draining = drain_visibly(&mut world).await;
     assert!(!feed.is_gone());
     feed.chunk("\n\n");
     assert_eq!(client.events("data: 2\n\n").await, "data: 2\n\n");
@@ -90,7 +96,7 @@ async fn idle_connection_is_closed_and_none_is_accepted() {
     let mut idle = world.authorized().open().await;
     assert_answered(&idle.response().await);
     let address = world.gateway.address();
-    let draining = drain(&mut world).await;
+    let draining = drain_visibly(&mut world).await;
     idle.closed().await;
     // A connection that the system had accepted already is closed unanswered.
     if let Ok(mut stream) = tokio::net::TcpStream::connect(address).await {
@@ -107,7 +113,7 @@ async fn idle_connection_is_closed_and_none_is_accepted() {
 async fn what_outlives_the_timeout_is_cut() {
     let mut world = World::with(&format!("listen: {{drain_timeout: 300ms}}\n{NOTES}")).await;
     let (feed, mut client) = open(&world, &world.authorized()).await;
-    let draining = drain(&mut world).await;
+    let draining = drain(&mut world);
     ended(draining).await;
     assert_eq!(client.chunk().await, None, "cut, not ended");
     feed.gone().await;
