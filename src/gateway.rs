@@ -169,7 +169,11 @@ impl Gateway {
         let operation = record.read(Operation { glance });
         let permit = match resource.policy.authorize(caller, operation) {
             Ok(permit) => permit,
-            Err(error) => return Err(Rejection::Authorize(error, Box::new(operation.clone()))),
+            Err(error) => {
+                let operation = Box::new(operation.clone());
+                record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
+                return Err(Rejection::Authorize(error, operation));
+            }
         };
         record.allowed();
         let forwarded = Forwarded {
@@ -213,7 +217,7 @@ impl Gateway {
         if let Some(resource) = rejection.resource() {
             record.enter(resource);
         }
-        let mut closes = rejection.closes();
+        let mut closes = rejection.closes() || record.is_body_left_unread();
         if let (Some(body), false) = (body, closes) {
             let is_unread = !body.is_end_stream();
             let read = self.read_for_id(body, &refusable).await;
