@@ -27,7 +27,10 @@ use self::{
 };
 use crate::{
     admission::{self, Inadmissible, Target},
-    authenticate::{AuthenticateError, bearer::CredentialsError},
+    authenticate::{
+        AuthenticateError,
+        bearer::{self, CredentialsError},
+    },
     authorize::{Caller, Operation},
     clock::Clock,
     forward::{
@@ -109,6 +112,7 @@ impl Gateway {
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let mut record = Record::new(&parts, request_id, access_log, &self.clock);
         let refusable = Refusable::new(&parts);
+        let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
         let served = match admission::admit(&parts, arrival.finding) {
             Ok(target) => {
@@ -122,6 +126,9 @@ impl Gateway {
             // Boxed: a request that is let through need not carry this future.
             Err(rejection) => Box::pin(self.refuse(rejection, refusable, body, &mut record)).await,
         };
+        if is_head {
+            response = answer::without_body(response);
+        }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response.status());
         response
@@ -272,6 +279,7 @@ async fn authenticate(
     record: &mut Record,
 ) -> Result<Caller, Rejection> {
     let Some(authenticator) = &resource.authenticator else {
+        bearer::check_query(target.query()).map_err(AuthenticateError::from)?;
         let missing = AuthenticateError::Credentials(CredentialsError::Missing);
         return resource.policy.anonymous().ok_or(missing.into());
     };
