@@ -14,7 +14,7 @@ use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
@@ -116,13 +116,15 @@ impl App {
         let workers_gone = serving.start_workers(sockets)?;
         let ended = stop.clone();
         thread::Builder::new().name("background".to_owned()).spawn(move || {
-            let _here = background_here;
+            let here = background_here;
             runtime.block_on(async {
                 if let Ok(socket) = TcpListener::from_std(admin_socket) {
                     drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
                 }
                 ended.cancelled().await;
             });
+            drop(runtime);
+            drop(here);
         })?;
         info!(listen = %listen_address, admin = %admin_address, workers, "serving");
         Ok(Self {
@@ -201,11 +203,11 @@ impl Serving {
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
+                turned_away: Semaphore::new(MAX_TURNED_AWAY),
             };
             let drain_timeout = self.snapshot.settings.listen.drain_timeout;
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let _here = here;
                 runtime.block_on(async {
                     let Ok(socket) = TcpListener::from_std(socket) else { return };
                     let service = Arc::new(service);
@@ -213,7 +215,9 @@ impl Serving {
                     Listener { socket, balance, inbox, service }.run().await;
                     finish(&tasks, drain_timeout).await;
                 });
-                // Dropping the runtime cuts what outlived the drain.
+                // This cuts what outlived the drain; only then is the worker gone.
+                drop(runtime);
+                drop(here);
             })?;
         }
         Ok(gone)
@@ -257,6 +261,9 @@ impl Drop for OwnRuntime {
 fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
     sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
 }
+
+/// Connections of one worker beyond the limit that are answered at once.
+const MAX_TURNED_AWAY: usize = 64;
 
 fn revision() -> &'static str {
     option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")

@@ -18,12 +18,17 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 pub use self::balance::Balance;
 use self::balance::{Counted, Handed};
-use crate::{config::settings::Limits, gateway::Gateway, metrics::Metrics};
+use crate::{
+    config::settings::Limits,
+    gateway::{Gateway, Peer},
+    metrics::Metrics,
+};
 
 /// One worker's listener.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Service {
     pub tasks: TaskTracker,
     /// Cancelled when no more shall be accepted and connections shall end.
     pub drain: CancellationToken,
+    /// How many connections beyond the limit may be told so at once; more are closed unanswered.
+    pub turned_away: Semaphore,
 }
 
 /// Binds one socket for each worker.
@@ -123,12 +130,12 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let counted = self.balance.count();
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = Peer::from(peer.ip().to_canonical());
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
             match counted {
                 Some(counted) => Connection { service, peer, _counted: counted }.run(stream).await,
-                None => serve::turn_away(stream).await,
+                None => serve::turn_away(stream, &service).await,
             }
         }));
     }
@@ -137,7 +144,7 @@ impl Listener {
 /// One accepted connection.
 struct Connection {
     service: Arc<Service>,
-    peer: SocketAddr,
+    peer: Peer,
     _counted: Counted,
 }
 

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::{
-    Connection,
+    Connection, Service,
     stall::StallGuard,
     streams::Streams,
     wire::{self, Opening, Protocol, Replay, Wire, WireFault, WireLimits},
@@ -93,13 +93,13 @@ impl Connection {
         let limits = &self.service.limits;
         let streams = Streams::default();
         let service = service_fn({
-            let (service, peer) = (Arc::clone(&self.service), self.peer);
+            let (service, peer) = (Arc::clone(&self.service), self.peer.clone());
             let streams = streams.clone();
             move |request: Request<Incoming>| {
                 let open = streams.open();
-                let service = Arc::clone(&service);
+                let (service, peer) = (Arc::clone(&service), peer.clone());
                 async move {
-                    let arrival = Arrival { peer: peer.ip(), finding: None };
+                    let arrival = Arrival { peer, finding: None };
                     let response = service.gateway.handle(request, arrival).await;
                     Ok::<_, Infallible>(response.map(|body| open.over(body)))
                 }
@@ -124,6 +124,8 @@ impl Connection {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            // Nothing to be graceful about: the client takes nothing.
+            () = streams.stalled(WRITE_STALL) => return,
             () = streams.idle(limits.idle_timeout, limits.header_timeout) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -141,7 +143,7 @@ impl Connection {
         request: Request<Incoming>,
         finding: Option<Inadmissible>,
     ) -> impl Future<Output = Response<GatewayBody>> {
-        let arrival = Arrival { peer: self.peer.ip(), finding };
+        let arrival = Arrival { peer: self.peer.clone(), finding };
         self.service.gateway.handle(request, arrival)
     }
 }
@@ -171,7 +173,8 @@ fn finding(fault: WireFault) -> Inadmissible {
 }
 
 /// Answers a connection that is one too many, and closes it.
-pub(super) async fn turn_away(mut stream: TcpStream) {
+pub(super) async fn turn_away(mut stream: TcpStream, service: &Service) {
+    let Ok(_place) = service.turned_away.try_acquire() else { return };
     let response = Rejection::Overloaded.into_response(None, None, "none");
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
