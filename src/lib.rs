@@ -34,7 +34,7 @@
 //!
 //! ```text
 //! 7  main  >  cli
-//! 6  app
+//! 6  demo  >  app
 //! 5  listener   admin
 //! 4  gateway
 //! 3  rejection   snapshot
@@ -47,6 +47,7 @@
 //! |---|---|
 //! | `main` | the binary: a few lines over the library |
 //! | [`cli`] | the commands, one file each, and their exit status |
+//! | [`demo`] | the whole story in one process: authorization server, MCP server, gateway, tour |
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
 //! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
 //! | [`admin`] | liveness, readiness and metrics, on an address of their own |
