@@ -243,6 +243,10 @@ impl Upstream {
         if let Some(session) = outgoing.session {
             headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
         }
+        if request.method() == Method::POST && matches!(request.body(), RequestBody::Empty) {
+            // RFC 9110 section 8.6: a POST says so when its content is empty.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         if request.method() == Method::GET {
             // Events are read on their way; a coding would hide them.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
