@@ -41,8 +41,17 @@ impl EndpointRewriter {
         chunk: &[u8],
         mut rewrite: impl FnMut(&str) -> Option<String>,
     ) -> Result<Bytes, EventError> {
-        self.held.extend_from_slice(chunk);
         let mut out = BytesMut::new();
+        let chunk = match chunk.split_first() {
+            // The other half of a CRLF that was cut: no event may come for it to go with.
+            Some((b'\n', rest)) if self.held.is_empty() && self.scanner.is_after_cr => {
+                self.scanner.is_after_cr = false;
+                out.extend_from_slice(b"\n");
+                rest
+            }
+            _ => chunk,
+        };
+        self.held.extend_from_slice(chunk);
         while let Some(end) = self.scanner.next_end(&self.held, &mut self.scanned) {
             let event = self.held.split_to(end.at);
             self.scanned = 0;
@@ -319,6 +328,17 @@ mod tests {
         assert_eq!(rewriter.push(rest, |_| None).unwrap().len(), rest.len());
         assert!(rewriter.is_between_events());
         assert_eq!(pass(event.as_bytes(), 777).unwrap(), event.as_bytes());
+    }
+
+    #[test]
+    fn line_feed_that_comes_apart_from_its_carriage_return_is_passed_on() {
+        let mut rewriter = EndpointRewriter::default();
+        for piece in ["data: x\r\n\r", "\n", "event: endpoint\r\ndata: /m\r\n\r", "\n: hi\r\n\r\n"]
+        {
+            rewriter.push(piece.as_bytes(), |_| Some("/r".to_owned())).unwrap();
+            assert!(rewriter.is_between_events(), "{piece:?}");
+        }
+        assert_eq!(*rewriter.push(b"\n", |_| None).unwrap(), *b"\n");
     }
 
     #[test]
