@@ -114,6 +114,9 @@ async fn connections_beyond_the_limit_are_answered_and_closed() {
     let response = refused.response().await;
     assert_eq!(response.status, 503, "{response:?}");
     assert!(response.header("retry-after").is_some());
+    let body = crate::harness::json(&response.text());
+    assert_eq!(body["error"]["code"], -32000);
+    assert_eq!(body["error"]["message"], "Overloaded");
     refused.closed().await;
     assert_eq!(world.upstream.requests().len(), 2);
     drop(held);
