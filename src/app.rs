@@ -13,7 +13,7 @@ use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::mpsc,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -94,10 +94,10 @@ impl App {
         let admin_address = admin_socket.local_addr()?;
 
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
-        let runtime = runtime()?;
+        let runtime = OwnRuntime::new()?;
         let background_tasks = TaskTracker::new();
         let background =
-            Background::new(runtime.handle().clone(), background_tasks.clone(), stop.clone());
+            Background::new(runtime.handle()?.clone(), background_tasks.clone(), stop.clone());
         let surroundings = Surroundings {
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
@@ -203,7 +203,7 @@ impl Serving {
                 drain: self.drain.clone(),
             };
             let drain_timeout = self.snapshot.settings.listen.drain_timeout;
-            let (runtime, here) = (runtime()?, here.clone());
+            let (runtime, here) = (OwnRuntime::new()?, here.clone());
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 let _here = here;
                 runtime.block_on(async {
@@ -227,8 +227,31 @@ async fn finish(tasks: &TaskTracker, drain_timeout: Duration) {
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_io().enable_time().build()
+/// A runtime that may be dropped anywhere, also where a start fails within another runtime.
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn new() -> io::Result<Self> {
+        Builder::new_current_thread().enable_io().enable_time().build().map(|own| Self(Some(own)))
+    }
+
+    fn handle(&self) -> io::Result<&Handle> {
+        self.0.as_ref().map(Runtime::handle).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn block_on(&self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {

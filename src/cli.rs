@@ -4,6 +4,7 @@
 //! Results go to standard output, errors to standard error.
 
 pub mod check;
+pub mod demo;
 pub mod healthcheck;
 pub mod schema;
 pub mod serve;
@@ -36,6 +37,13 @@ enum Command {
         /// Print `{ok, problems}` as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Run a demo authorization server, a demo MCP server and the gateway between them, and walk
+    /// through the flow.
+    Demo {
+        /// End after the walk; exit with 0 only if every step went as it should.
+        #[arg(long)]
+        once: bool,
     },
     /// Exit with 0 when /readyz answers 200; for containers without a shell.
     Healthcheck {
@@ -86,6 +94,11 @@ pub fn run() -> ExitCode {
         Command::Check { config, json } => {
             check::check(&config.path(&environment), json, &environment, &mut out, &mut err)
                 .unwrap_or(FAILED)
+        }
+        Command::Demo { once } => {
+            // The locks would keep the story and the log from being written.
+            drop((out, err));
+            demo::demo(once)
         }
         Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),
         Command::Healthcheck { config } => match load(&config, &environment, &mut err) {

@@ -18,6 +18,7 @@ pub mod authorize;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod forward;
 pub mod gateway;
 pub mod jsonrpc;

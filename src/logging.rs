@@ -13,6 +13,7 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use tracing::Level;
@@ -21,8 +22,9 @@ use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 use crate::config::settings::LogFormat;
 
 /// Starts logging for the whole process; a second call changes nothing.
-pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'static) {
+pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'static) -> Log {
     let queue = LogQueue::start(output);
+    let log = Log(queue.entries.clone());
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(level))
         .with_target(false)
@@ -34,6 +36,31 @@ pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'stati
         }
         LogFormat::Pretty => builder.compact().try_init_boxed(),
     };
+    log
+}
+
+/// The log's thread, as the process that ends needs it.
+#[derive(Debug)]
+pub struct Log(SyncSender<Entry>);
+
+impl Log {
+    /// Waits, not for long, until what was logged so far is written.
+    pub fn flush(&self) {
+        let (written, is_written) = sync_channel(1);
+        if self.0.try_send(Entry::Flush(written)).is_ok() {
+            // An output that takes nothing must not keep the process from ending.
+            let _ = is_written.recv_timeout(FLUSH_PATIENCE);
+        }
+    }
+}
+
+/// What goes through the queue.
+#[derive(Debug)]
+enum Entry {
+    /// A line to write.
+    Line(Vec<u8>),
+    /// Somebody waits until everything before is written.
+    Flush(SyncSender<()>),
 }
 
 /// `try_init` with one error type for both formats.
@@ -53,15 +80,15 @@ where
 /// The sending end of the queue.
 #[derive(Clone, Debug)]
 struct LogQueue {
-    lines: SyncSender<Vec<u8>>,
+    entries: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
 }
 
 impl LogQueue {
     fn start(output: impl Write + Send + 'static) -> Self {
-        let (lines, received) = sync_channel(MAX_LINES);
+        let (entries, received) = sync_channel(MAX_LINES);
         let dropped = Arc::new(AtomicU64::new(0));
-        let queue = Self { lines, dropped: Arc::clone(&dropped) };
+        let queue = Self { entries, dropped: Arc::clone(&dropped) };
         let writer = thread::Builder::new().name("log".to_owned());
         // Without the thread the queue fills up and lines are dropped: serving goes on.
         let _ = writer.spawn(move || write_lines(&received, &dropped, output));
@@ -69,14 +96,17 @@ impl LogQueue {
     }
 }
 
-fn write_lines(lines: &Receiver<Vec<u8>>, dropped: &AtomicU64, mut output: impl Write) {
-    while let Ok(line) = lines.recv() {
-        let mut batch = line;
+fn write_lines(entries: &Receiver<Entry>, dropped: &AtomicU64, mut output: impl Write) {
+    while let Ok(first) = entries.recv() {
+        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        let mut next = Some(first);
         // What has gathered meanwhile goes out in one write.
-        while batch.len() < MAX_BATCH_BYTES
-            && let Ok(line) = lines.try_recv()
-        {
-            batch.extend_from_slice(&line);
+        while let Some(entry) = next {
+            match entry {
+                Entry::Line(line) => batch.extend_from_slice(&line),
+                Entry::Flush(written) => waiting.push(written),
+            }
+            next = if batch.len() < MAX_BATCH_BYTES { entries.try_recv().ok() } else { None };
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
@@ -89,6 +119,10 @@ fn write_lines(lines: &Receiver<Vec<u8>>, dropped: &AtomicU64, mut output: impl 
         }
         // A closed or full output is nobody's fault here; the next line tries again.
         let _ = output.write_all(&batch).and_then(|()| output.flush());
+        // Who asked may have given up.
+        for written in waiting {
+            let _ = written.send(());
+        }
     }
 }
 
@@ -119,7 +153,7 @@ impl Write for LogLine<'_> {
 
 impl Drop for LogLine<'_> {
     fn drop(&mut self) {
-        match self.queue.lines.try_send(std::mem::take(&mut self.line)) {
+        match self.queue.entries.try_send(Entry::Line(std::mem::take(&mut self.line))) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.queue.dropped.fetch_add(1, Ordering::Relaxed);
@@ -128,12 +162,13 @@ impl Drop for LogLine<'_> {
     }
 }
 
+const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_LINES: usize = 8192;
 const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc::channel, time::Duration};
+    use std::sync::mpsc::channel;
 
     use super::*;
 
@@ -166,8 +201,8 @@ mod tests {
 
     #[test]
     fn full_queue_drops_lines_and_does_not_block() {
-        let (lines, _received) = sync_channel(1);
-        let queue = LogQueue { lines, dropped: Arc::default() };
+        let (entries, _received) = sync_channel(1);
+        let queue = LogQueue { entries, dropped: Arc::default() };
         for _ in 0..5 {
             writeln!(queue.make_writer(), "line").unwrap();
         }

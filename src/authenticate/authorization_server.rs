@@ -240,7 +240,7 @@ impl AuthorizationServer {
 
     /// A client that may not introspect is told "inactive" of every token (RFC 7662 section 2.2).
     fn suspect_our_client(&self) {
-        let count = |count: u32| (count < SUSPICIOUS).then_some(count + 1);
+        let count = |count: u32| (count < SUSPICIOUS).then(|| count + 1);
         let before =
             self.all_inactive_so_far.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
         if before == Ok(SUSPICIOUS - 1) {

@@ -14,13 +14,18 @@ use tokio::{
 use tracing::warn;
 
 use super::{DONE, FAILED};
-use crate::{app::App, clock::SystemClock, config::Loaded, logging};
+use crate::{
+    app::App,
+    clock::SystemClock,
+    config::{Loaded, Settings},
+    logging,
+};
 
 /// Serves a loaded configuration; returns the exit status.
 pub fn serve(loaded: Loaded) -> u8 {
     let Loaded { settings, warnings } = loaded;
     let telemetry = &settings.telemetry;
-    logging::start(telemetry.log_format, telemetry.log_level, io::stdout());
+    let log = logging::start(telemetry.log_format, telemetry.log_level, io::stdout());
     for problem in &warnings {
         warn!(
             place = format!("{}:{}:{}", problem.file, problem.line, problem.column),
@@ -29,22 +34,9 @@ pub fn serve(loaded: Loaded) -> u8 {
             problem.message
         );
     }
-    let served = Builder::new_current_thread().enable_all().build().map(|runtime| {
-        runtime.block_on(async {
-            let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-            let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
-                return Err("cannot listen for signals".to_owned());
-            };
-            let app = App::start(settings, Arc::new(SystemClock)).map_err(|e| e.to_string())?;
-            stopped(&mut terminate, &mut interrupt).await;
-            tokio::select! {
-                () = app.shutdown() => {}
-                () = stopped(&mut terminate, &mut interrupt) => {}
-            }
-            Ok(())
-        })
-    });
-    match served.map_err(|error| error.to_string()).and_then(|served| served) {
+    let served = run(settings);
+    log.flush();
+    match served {
         Ok(()) => DONE,
         Err(why) => {
             // Nowhere is left to report a failure to report.
@@ -52,6 +44,24 @@ pub fn serve(loaded: Loaded) -> u8 {
             FAILED
         }
     }
+}
+
+fn run(settings: Settings) -> Result<(), String> {
+    let runtime =
+        Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return Err("cannot listen for signals".to_owned());
+        };
+        let app = App::start(settings, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+        stopped(&mut terminate, &mut interrupt).await;
+        tokio::select! {
+            () = app.shutdown() => {}
+            () = stopped(&mut terminate, &mut interrupt) => {}
+        }
+        Ok(())
+    })
 }
 
 async fn stopped(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -1,0 +1,230 @@
+"""What is proven, one function per scenario; `SCENARIOS` lists them in the order they run.
+
+A scenario takes the `Bench` (authorization server, upstreams, gateway binary) and raises `Failure`
+when something is not as it should be.
+"""
+
+import http.client
+import json
+import time
+from functools import partial
+
+from conformance import differences, failed_requirements, required_scenarios, run_suite
+from harness import (
+    HERE,
+    NODE,
+    PYTHON_MCP1,
+    PYTHON_MCP2,
+    TESTER_SECRET,
+    AuthorizationServer,
+    Gateway,
+    McpClient,
+    expect,
+    fetch,
+    free_port,
+)
+
+EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
+REVISIONS = ("2025-11-25", "2026-07-28")
+# Scenarios that pass only with an answer of the server; some others are content with a refusal.
+NEED_AN_ANSWER = ("tools-", "prompts-", "resources-", "completion-")
+ACCEPT = "application/json, text/event-stream"
+
+
+class Bench:
+    """The counterparts, started once: an authorization server and the unmodified MCP servers."""
+
+    def __init__(self, lab, binary):
+        self.lab, self.binary = lab, binary
+        self.server = AuthorizationServer(lab)
+        self.upstreams = {}
+        self.direct_runs = {}
+        for transport, path in (("streamable-http", "/mcp"), ("sse", "/sse")):
+            word = "streamableHttp" if transport == "streamable-http" else "sse"
+            everything = [NODE, "--require", HERE / "loopback.cjs", EVERYTHING, word]
+            self.add("server-everything", transport, path, everything, by_environment=True)
+            for kind, python in (("mcp1", PYTHON_MCP1), ("mcp2", PYTHON_MCP2)):
+                self.add(kind, transport, path, [python, f"server_{kind}.py", "--transport", transport])
+        self.add("conformance", "streamable-http", "/mcp", [PYTHON_MCP2, "conformance_server.py"])
+
+    def add(self, kind, transport, path, command, by_environment=False):
+        port = free_port()
+        arguments = [] if by_environment else ["--port", port]
+        environment = {"PORT": str(port)} if by_environment else {}
+        self.lab.serve(f"upstream-{kind}-{transport}", [*command, *arguments], port, environment)
+        self.upstreams[kind, transport] = f"http://127.0.0.1:{port}{path}"
+
+    def gateway(self, kind, transport, ttl=None):
+        return Gateway(self.lab, self.binary, self.server, self.upstreams[kind, transport], ttl)
+
+
+def post(url, token=None, message=None):
+    """A raw JSON-RPC POST, to see the refusal a client would see."""
+    headers = {"Content-Type": "application/json", "Accept": ACCEPT}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+    return fetch("POST", url, headers, json.dumps(message or ping))
+
+
+def expect_refusal(answer, status, parts, absent=()):
+    """Checks status, challenge and the id of a refusal."""
+    got, headers, body = answer
+    challenge = headers.get("www-authenticate") or ""
+    expect(got == status, f"expected {status}, got {got} {body[:300]!r}")
+    expect(challenge.startswith("Bearer "), f"no Bearer challenge: {challenge!r}")
+    for part in parts:
+        expect(part in challenge, f"the challenge lacks {part}: {challenge!r}")
+    for part in absent:
+        expect(part not in challenge, f"the challenge should not have {part}: {challenge!r}")
+    expect(json.loads(body).get("id") == 7, f"the body does not carry the request's id: {body[:300]!r}")
+
+
+def refusals(bench):
+    """Every refusal tells the client the right next thing."""
+    with bench.gateway("mcp2", "streamable-http") as gateway:
+        document_url = f"{gateway.origin}/.well-known/oauth-protected-resource{gateway.path}"
+        always = [f'resource_metadata="{document_url}"', 'scope="notes.read"']
+        expect_refusal(post(gateway.url), 401, always, ["error="])
+        expect_refusal(post(gateway.url, "no-such-token"), 401, [*always, 'error="invalid_token"'])
+        foreign = bench.server.token(f"{gateway.origin}/other", "notes.read")
+        expect_refusal(post(gateway.url, foreign), 401, [*always, 'error="invalid_token"'])
+        narrow = bench.server.token(gateway.url, "notes.write")
+        expect_refusal(post(gateway.url, narrow), 403, [*always, 'error="insufficient_scope"'])
+        status, _, body = fetch("GET", document_url)
+        expect(status == 200, f"the metadata document answers {status}")
+        document = json.loads(body)
+        expect(document["authorization_servers"] == [bench.server.issuer], f"wrong issuer: {document}")
+        expect(document["resource"] == gateway.url, f"wrong resource: {document}")
+
+
+def whole_flow(kind, upstream, transport, mode, bench):
+    """From the 401 to a tool's answer, and a second call that the authorization server never sees."""
+    with bench.gateway(upstream, transport) as gateway:
+        before = bench.server.introspections()
+        with McpClient(bench.lab, kind, gateway.url, transport, mode) as client:
+            hello = client.answer()
+            expect("echo" in hello["tools"], f"the tool echo is missing: {hello}")
+            era = "2026-07-28" if (upstream, mode) == ("mcp2", "auto") else "2025-11-25"
+            expect(hello["version"] == era, f"they should have agreed on {era}: {hello}")
+            first = client.ask("call one")
+            expect(first["text"] == "Echo: one" and not first["failed"], f"first call: {first}")
+            asked = bench.server.introspections()
+            expect(asked > before, "the gateway let a call through without asking about the token")
+            second = client.ask("call two")
+            expect(second["text"] == "Echo: two" and not second["failed"], f"second call: {second}")
+            again = bench.server.introspections() - asked
+            expect(again == 0, f"the second call cost {again} introspections")
+            client.quit()
+
+
+def revoked(kind, transport, bench):
+    """A token revoked at the authorization server is refused once the cached answer is too old."""
+    with bench.gateway("mcp2", transport, ttl="1s") as gateway:
+        with McpClient(bench.lab, kind, gateway.url, transport) as client:
+            client.answer()
+            expect(client.ask("call one")["text"] == "Echo: one", "the call before the revocation failed")
+            token = client.ask("token")["token"]
+            status = post(gateway.url, token)[0]
+            expect(status not in (401, 403, 503), f"the token was refused before its revocation: {status}")
+            revoked_with = client.ask("revoke")["revoked"]
+            expect(revoked_with == 200, f"the revocation was answered {revoked_with}")
+            time.sleep(1.3)
+            expect_refusal(post(gateway.url, token), 401, ['error="invalid_token"'])
+
+
+def first_event_at_once(bench):
+    """An event that the upstream sends early arrives early, not with the end of the answer."""
+    with bench.gateway("mcp2", "streamable-http") as gateway:
+        prefix = "io.modelcontextprotocol"
+        meta = {f"{prefix}/protocolVersion": "2026-07-28", f"{prefix}/clientCapabilities": {}, "progressToken": 1}
+        parameters = {"name": "slow", "arguments": {}, "_meta": meta}
+        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": parameters}
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": ACCEPT,
+            "Authorization": f"Bearer {bench.server.token(gateway.url, 'notes.read')}",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": "tools/call",
+            "Mcp-Name": "slow",
+        }
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+        connection.request("POST", gateway.path, json.dumps(message), headers)
+        response = connection.getresponse()
+        expect(response.status == 200, f"the call was answered {response.status}")
+        arrivals = [time.monotonic() for line in response if line.startswith(b"data:")]
+        connection.close()
+        expect(len(arrivals) == 2, f"expected progress and result, got {len(arrivals)} events")
+        lead = arrivals[1] - arrivals[0]
+        expect(lead > 1, f"the first event came only {lead:.2f} s before the last")
+
+
+def direct_run(bench, revision):
+    """The suite against the fixture itself, run once for each revision."""
+    if revision not in bench.direct_runs:
+        url = bench.upstreams["conformance", "streamable-http"]
+        bench.direct_runs[revision] = run_suite("direct", url, revision)
+    return bench.direct_runs[revision]
+
+
+def suite_through_gateway(bench, revision, name, *options):
+    with bench.gateway("conformance", "streamable-http") as gateway:
+        port = free_port()
+        command = [NODE, "inject_token.mjs", "--port", port, "--gateway", gateway.port]
+        command += ["--issuer", bench.server.issuer, "--resource", gateway.url, *options]
+        injector = bench.lab.serve(f"injector-{name}", command, port, {"TESTER_SECRET": TESTER_SECRET})
+        try:
+            return run_suite(name, f"http://127.0.0.1:{port}{gateway.path}", revision)
+        finally:
+            bench.lab.stop(injector)
+
+
+def conformance_direct(revision, bench):
+    """The fixture passes every required scenario; otherwise equality with it would prove little."""
+    failed = failed_requirements(direct_run(bench, revision), revision)
+    expect(not failed, f"the fixture itself fails {', '.join(failed)}")
+
+
+def conformance_through_gateway(revision, bench):
+    """Through the gateway every check comes to what it comes to without it."""
+    through = suite_through_gateway(bench, revision, "gateway")
+    different = differences(direct_run(bench, revision), through)
+    expect(not different, f"{len(different)} checks differ:\n    " + "\n    ".join(different[:20]))
+
+
+def conformance_without_token(revision, bench):
+    """Without a token nothing that needs an answer passes: the comparison above can fail."""
+    refused = suite_through_gateway(bench, revision, "no-token", "--no-token")
+    expect(differences(direct_run(bench, revision), refused), "a run without a token passed all the same")
+    failed = failed_requirements(refused, revision)
+    needy = [name for name in required_scenarios(revision) if name.startswith(NEED_AN_ANSWER)]
+    passed = [name for name in needy if name not in failed]
+    expect(needy and not passed, f"these pass without a token: {passed}")
+
+
+def flows():
+    """Every client to every upstream over every transport; then the revocations."""
+    for kind in McpClient.COMMANDS:
+        for upstream in ("server-everything", "mcp1", "mcp2"):
+            yield f"flow: {kind} to {upstream}", partial(whole_flow, kind, upstream, "streamable-http", "auto")
+            # HTTP+SSE is older than negotiation by `server/discover`.
+            yield f"flow: {kind} to {upstream} over sse", partial(whole_flow, kind, upstream, "sse", "legacy")
+        session = partial(whole_flow, kind, "mcp2", "streamable-http", "legacy")
+        yield f"flow: {kind} to mcp2 with a session", session
+        for transport in ("streamable-http", "sse"):
+            yield f"revoked: {kind} over {transport}", partial(revoked, kind, transport)
+
+
+def conformance():
+    """The direct runs come first: the others are compared with them."""
+    stages = {
+        "the fixture itself": conformance_direct,
+        "equal through the gateway": conformance_through_gateway,
+        "different without a token": conformance_without_token,
+    }
+    for words, scenario in stages.items():
+        for revision in REVISIONS:
+            yield f"conformance {revision}: {words}", partial(scenario, revision)
+
+
+SCENARIOS = [("refusals", refusals), ("first event at once", first_event_at_once), *flows(), *conformance()]
