@@ -11,6 +11,7 @@
 //! One log line and one count per request, from here.
 
 mod answer;
+mod ids;
 mod record;
 
 use std::{net::IpAddr, sync::Arc};
@@ -20,7 +21,10 @@ use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 
 pub use self::answer::GatewayBody;
-use self::record::Record;
+use self::{
+    ids::{Ids, NewId},
+    record::Record,
+};
 use crate::{
     admission::{self, Inadmissible, Target},
     authenticate::{AuthenticateError, bearer::CredentialsError},
@@ -28,7 +32,7 @@ use crate::{
     clock::Clock,
     forward::{
         self, Outgoing, Worker,
-        headers::{Forwarded, X_REQUEST_ID, hex},
+        headers::{Forwarded, X_REQUEST_ID},
         request_body::{self, BodyLimits, RequestBody},
     },
     jsonrpc::Glance,
@@ -39,21 +43,36 @@ use crate::{
 };
 
 /// Serves requests for one worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Gateway {
     snapshot: Arc<Snapshot>,
     worker: Worker,
     clock: Arc<dyn Clock>,
     refusal_budget: RefusalBudget,
+    ids: Ids,
 }
 
 /// What the listener knows of a request beyond its head.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrival {
     /// The connection's other end.
-    pub peer: IpAddr,
+    pub peer: Peer,
     /// What the connection layer has against the request.
     pub finding: Option<Inadmissible>,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    ip: IpAddr,
+    text: HeaderValue,
+}
+
+impl From<IpAddr> for Peer {
+    fn from(ip: IpAddr) -> Self {
+        let text = HeaderValue::from_str(&ip.to_string());
+        Self { ip, text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")) }
+    }
 }
 
 /// How many bodies of refused requests may be read at once, in the whole process, for their ids.
@@ -74,7 +93,7 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         refusal_budget: RefusalBudget,
     ) -> Self {
-        Self { snapshot, worker, clock, refusal_budget }
+        Self { snapshot, worker, clock, refusal_budget, ids: Ids::new() }
     }
 
     /// Answers one request.
@@ -84,22 +103,24 @@ impl Gateway {
         arrival: Arrival,
     ) -> Response<GatewayBody> {
         let (parts, body) = request.into_parts();
-        let is_trusted = self.is_trusted(arrival.peer);
+        let is_trusted = self.is_trusted(arrival.peer.ip);
         let access_log = self.snapshot.settings.telemetry.access_log;
-        let mut record =
-            Record::new(&parts, request_id(&parts, is_trusted), access_log, &self.clock);
+        let NewId { request_id, traceparent } = self.ids.next();
+        let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
+        let mut record = Record::new(&parts, request_id, access_log, &self.clock);
         let refusable = Refusable::new(&parts);
         let mut body = Some(body);
         let served = match admission::admit(&parts, arrival.finding) {
             Ok(target) => {
-                let head = Head { parts, target, peer: arrival.peer, is_trusted };
+                let head = Head { parts, target, peer: arrival.peer.text, is_trusted, traceparent };
                 self.serve(head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
         };
         let mut response = match served {
             Ok(response) => response,
-            Err(rejection) => self.refuse(rejection, refusable, body, &mut record).await,
+            // Boxed: a request that is let through need not carry this future.
+            Err(rejection) => Box::pin(self.refuse(rejection, refusable, body, &mut record)).await,
         };
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response.status());
@@ -145,18 +166,18 @@ impl Gateway {
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         let (body, glance) = self.read(&head.parts.method, body).await?;
-        record.glanced(&glance);
-        let operation = Operation { glance };
-        let permit = match resource.policy.authorize(caller, &operation) {
+        let operation = record.read(Operation { glance });
+        let permit = match resource.policy.authorize(caller, operation) {
             Ok(permit) => permit,
-            Err(error) => return Err(Rejection::Authorize(error, Box::new(operation))),
+            Err(error) => return Err(Rejection::Authorize(error, Box::new(operation.clone()))),
         };
         record.allowed();
         let forwarded = Forwarded {
-            peer: text_value(&head.peer),
+            peer: head.peer,
             is_trusted: head.is_trusted,
             request_id: record.request_id().clone(),
-            host: text_value(head.target.authority()),
+            host: host(&head.parts.headers, &head.target),
+            traceparent: head.traceparent,
         };
         let Parts { method, headers, .. } = head.parts;
         let target = head.target;
@@ -197,7 +218,7 @@ impl Gateway {
             let is_unread = !body.is_end_stream();
             let read = self.read_for_id(body, &refusable).await;
             closes = is_unread && read.is_none();
-            record.glanced(&read.unwrap_or_default());
+            record.read(Operation { glance: read.unwrap_or_default() });
         }
         record.refused(&rejection);
         let is_public = rejection.is_public();
@@ -259,8 +280,9 @@ async fn authenticate(
 struct Head {
     parts: Parts,
     target: Target,
-    peer: IpAddr,
+    peer: HeaderValue,
     is_trusted: bool,
+    traceparent: HeaderValue,
 }
 
 /// A route, and where on its upstream a request would go.
@@ -326,23 +348,23 @@ impl Refusable {
     }
 }
 
-/// A trusted proxy's request id, or a new one.
-fn request_id(parts: &Parts, is_trusted: bool) -> HeaderValue {
+/// A trusted proxy's own id for a request.
+fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderValue> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let is_usable = |value: &&HeaderValue| {
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
     };
-    let sent = parts.headers.get(X_REQUEST_ID).filter(|_| is_trusted).filter(is_usable);
-    sent.cloned().unwrap_or_else(|| {
-        let mut random = [0; 16];
-        // An id that repeats is a nuisance in the log, no danger.
-        let _ = aws_lc_rs::rand::fill(&mut random);
-        text_value(&hex(&random))
-    })
+    let sent = parts.headers.get(X_REQUEST_ID).filter(|_| is_trusted);
+    sent.filter(is_usable).cloned()
 }
 
-fn text_value(text: &impl ToString) -> HeaderValue {
-    HeaderValue::from_str(&text.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+/// The host that the client addressed, as it wrote it.
+fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
+    let written = headers.get(header::HOST).cloned();
+    written.unwrap_or_else(|| {
+        let text = target.authority().to_string();
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    })
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;

@@ -23,7 +23,11 @@ use tracing::warn;
 
 pub use self::balance::Balance;
 use self::balance::{Counted, Handed};
-use crate::{config::settings::Limits, gateway::Gateway, metrics::Metrics};
+use crate::{
+    config::settings::Limits,
+    gateway::{Gateway, Peer},
+    metrics::Metrics,
+};
 
 /// One worker's listener.
 #[derive(Debug)]
@@ -123,7 +127,7 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let counted = self.balance.count();
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let peer = Peer::from(peer.ip().to_canonical());
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
             match counted {
@@ -137,7 +141,7 @@ impl Listener {
 /// One accepted connection.
 struct Connection {
     service: Arc<Service>,
-    peer: SocketAddr,
+    peer: Peer,
     _counted: Counted,
 }
 

@@ -139,26 +139,21 @@ impl Authority {
     pub fn parse(bytes: &[u8]) -> Result<Self, Inadmissible> {
         let refuse = Inadmissible::Target("authority syntax");
         let text = std::str::from_utf8(bytes).map_err(|_| refuse)?;
-        let (host, port) = match text.strip_prefix('[') {
+        let host_end = match text.strip_prefix('[') {
             Some(rest) => {
-                let (address, after) = rest.split_once(']').ok_or(refuse)?;
+                let (address, _) = rest.split_once(']').ok_or(refuse)?;
                 address.parse::<std::net::Ipv6Addr>().map_err(|_| refuse)?;
-                (format!("[{address}]"), after)
+                address.len() + "[]".len()
             }
-            None => match text.find(':') {
-                Some(colon) => {
-                    let (host, port) = text.split_at(colon);
-                    (host.to_owned(), port)
-                }
-                None => (text.to_owned(), ""),
-            },
+            None => text.find(':').unwrap_or(text.len()),
         };
+        let (host, port) = text.split_at_checked(host_end).ok_or(refuse)?;
         let port = match port.strip_prefix(':') {
             Some(digits) => Some(parse_port(digits).ok_or(refuse)?),
             None if port.is_empty() => None,
             None => return Err(refuse),
         };
-        if !host.starts_with('[') && !is_host_name(&host) {
+        if !host.starts_with('[') && !is_host_name(host) {
             return Err(refuse);
         }
         Ok(Self { host: host.to_ascii_lowercase().into(), port })

@@ -28,8 +28,10 @@ use super::{
     token_facts::TokenFacts,
 };
 use crate::{
-    clock::Clock, config::settings::AuthorizationServerSettings,
-    metrics::AuthorizationServerMetrics, oauth::BearerToken,
+    clock::Clock,
+    config::settings::AuthorizationServerSettings,
+    metrics::AuthorizationServerMetrics,
+    oauth::{BearerToken, TokenDigest},
 };
 
 /// An authorization server whose tokens some route takes.
@@ -139,20 +141,23 @@ impl AuthorizationServer {
         self.metrics.entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
     }
 
-    /// Finds out about a token: from the cache, or by asking.
-    pub async fn know(self: &Arc<Self>, token: &BearerToken) -> Knowledge {
-        let digest = token.digest();
-        match self.cache.look_up(&digest, self.clock.instant()) {
+    /// What is known of a token without asking anybody; `None` when it must be asked about.
+    pub fn recall(&self, token: &TokenDigest) -> Option<Knowledge> {
+        match self.cache.look_up(token, self.clock.instant()) {
             Lookup::Active(facts) => {
                 self.metrics.hit.inc();
-                return Knowledge::Active(facts);
+                Some(Knowledge::Active(facts))
             }
             Lookup::Inactive => {
                 self.metrics.negative_hit.inc();
-                return Knowledge::Inactive;
+                Some(Knowledge::Inactive)
             }
-            Lookup::Nothing => {}
+            Lookup::Nothing => None,
         }
+    }
+
+    /// Asks about a token, or waits for the answer to somebody's question about it.
+    pub async fn learn(self: &Arc<Self>, token: &BearerToken, digest: TokenDigest) -> Knowledge {
         let again = || match self.cache.look_up(&digest, self.clock.instant()) {
             Lookup::Active(facts) => Some(Knowledge::Active(facts)),
             Lookup::Inactive => Some(Knowledge::Inactive),
@@ -174,15 +179,15 @@ impl AuthorizationServer {
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
         };
-        self.or_stale(knowledge, token)
+        self.or_stale(knowledge, &digest)
     }
 
     /// Serves an older answer while the server fails, where the configuration allows it.
-    fn or_stale(&self, knowledge: Knowledge, token: &BearerToken) -> Knowledge {
+    fn or_stale(&self, knowledge: Knowledge, token: &TokenDigest) -> Knowledge {
         if !matches!(knowledge, Knowledge::Unavailable(_)) {
             return knowledge;
         }
-        match self.cache.stale(&token.digest(), self.clock.instant()) {
+        match self.cache.stale(token, self.clock.instant()) {
             Some(facts) => {
                 self.metrics.stale.inc();
                 Knowledge::Active(facts)

@@ -25,6 +25,8 @@ pub struct Forwarded {
     pub request_id: HeaderValue,
     /// The host that the client addressed.
     pub host: HeaderValue,
+    /// The trace that begins here, unless the client continues one.
+    pub traceparent: HeaderValue,
 }
 
 /// Moves a client's fields into those of the request upstream.
@@ -57,7 +59,7 @@ pub fn for_upstream(
     headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(HTTP));
     headers.insert(X_FORWARDED_HOST, forwarded.host);
     headers.insert(X_REQUEST_ID, forwarded.request_id);
-    headers.insert(TRACEPARENT, traceparent.unwrap_or_else(new_traceparent));
+    headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent));
     for (name, value) in configured {
         headers.insert(name, value.clone());
     }
@@ -215,20 +217,21 @@ fn is_traceparent(value: &HeaderValue) -> bool {
         && !is_zero(36..52)
 }
 
-fn new_traceparent() -> HeaderValue {
-    let mut random = [0_u8; 24];
-    // Without randomness there is no trace to continue; an all-zero one is ignored by readers.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    let hex = hex(&random);
-    let (trace, parent) = hex.split_at_checked(32).unwrap_or_default();
-    HeaderValue::from_str(&format!("00-{trace}-{parent}-00"))
-        .unwrap_or_else(|_| HeaderValue::from_static("00"))
-}
-
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+/// The sixteen lower-case hexadecimal digits of a number.
+pub fn hex_digits(mut number: u64) -> [u8; 16] {
+    let mut digits = [b'0'; 16];
+    for place in digits.iter_mut().rev() {
+        let nibble = (number & 0xf) as u8;
+        *place = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        number >>= 4;
+    }
+    digits
 }
 
 /// `X-Request-Id`.

@@ -99,7 +99,9 @@ impl Pool {
                 },
             }
         }
-        let mut sender = tokio::time::timeout(self.connect_timeout, self.connect(tasks))
+        // Boxed: most requests find a connection and need not carry this future.
+        let connecting = Box::pin(self.connect(tasks));
+        let mut sender = tokio::time::timeout(self.connect_timeout, connecting)
             .await
             .map_err(|_| SendError::ConnectTimeout)??;
         let response = sender.send_request(request).await?;

@@ -17,7 +17,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::jsonrpc::Glance;
 
@@ -69,12 +69,10 @@ impl RequestBody {
         if exceeds(body.size_hint().lower()) {
             return Err(BodyError::TooLarge);
         }
-        let mut deadline = Box::pin(tokio::time::sleep(limits.timeout));
-        let start = tokio::select! {
-            biased;
-            start = read_start(&mut body) => start?,
-            () = &mut deadline => return Err(BodyError::Timeout),
-        };
+        let end = Instant::now() + limits.timeout;
+        let start = tokio::time::timeout_at(end, read_start(&mut body))
+            .await
+            .unwrap_or(Err(BodyError::Timeout))?;
         if start.len() > limits.max_bytes {
             return Err(BodyError::TooLarge);
         }
@@ -85,6 +83,7 @@ impl RequestBody {
         let glance = Glance::at_prefix(&start);
         let left = limits.max_bytes - start.len();
         let fault = BodyFault::default();
+        let deadline = Box::pin(tokio::time::sleep_until(end));
         let streamed = Streamed { start: Some(start), rest: body, left, deadline, fault };
         Ok((Self::Streamed(Box::new(streamed)), glance))
     }

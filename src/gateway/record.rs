@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, request::Parts};
 use tracing::info;
 
 use crate::{
-    authenticate::VerifiedToken, clock::Clock, jsonrpc::Glance, rejection::Rejection,
+    authenticate::VerifiedToken, authorize::Operation, clock::Clock, rejection::Rejection,
     resource::ProtectedResource,
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Record {
     is_logged: bool,
     started: Instant,
     resource: Option<Arc<ProtectedResource>>,
-    glance: Glance,
+    operation: Operation,
     token: Option<VerifiedToken>,
     auth_ms: Option<f64>,
     allowed_at: Option<Instant>,
@@ -48,7 +48,7 @@ impl Record {
             clock: Arc::clone(clock),
             is_logged,
             resource: None,
-            glance: Glance::default(),
+            operation: Operation::default(),
             token: None,
             auth_ms: None,
             allowed_at: None,
@@ -69,7 +69,7 @@ impl Record {
     }
 
     pub(super) fn rpc_id(&self) -> Option<&str> {
-        self.glance.id.as_deref()
+        self.operation.glance.id.as_deref()
     }
 
     /// The request is a route's.
@@ -84,8 +84,9 @@ impl Record {
     }
 
     /// The body was looked at.
-    pub(super) fn glanced(&mut self, glance: &Glance) {
-        self.glance = glance.clone();
+    pub(super) fn read(&mut self, operation: Operation) -> &Operation {
+        self.operation = operation;
+        &self.operation
     }
 
     /// The operation was allowed.
@@ -139,8 +140,8 @@ impl Record {
             request_id = self.request_id.to_str().unwrap_or_default(),
             route = resource.map(|resource| &*resource.name),
             method = short(self.method.as_str()),
-            rpc_method = self.glance.method.as_deref().map(short),
-            rpc_name = self.glance.name.as_deref().map(short),
+            rpc_method = self.operation.glance.method.as_deref().map(short),
+            rpc_name = self.operation.glance.name.as_deref().map(short),
             status,
             outcome = self.outcome,
             reason = self.reason,

@@ -93,13 +93,13 @@ impl Connection {
         let limits = &self.service.limits;
         let streams = Streams::default();
         let service = service_fn({
-            let (service, peer) = (Arc::clone(&self.service), self.peer);
+            let (service, peer) = (Arc::clone(&self.service), self.peer.clone());
             let streams = streams.clone();
             move |request: Request<Incoming>| {
                 let open = streams.open();
-                let service = Arc::clone(&service);
+                let (service, peer) = (Arc::clone(&service), peer.clone());
                 async move {
-                    let arrival = Arrival { peer: peer.ip(), finding: None };
+                    let arrival = Arrival { peer, finding: None };
                     let response = service.gateway.handle(request, arrival).await;
                     Ok::<_, Infallible>(response.map(|body| open.over(body)))
                 }
@@ -141,7 +141,7 @@ impl Connection {
         request: Request<Incoming>,
         finding: Option<Inadmissible>,
     ) -> impl Future<Output = Response<GatewayBody>> {
-        let arrival = Arrival { peer: self.peer.ip(), finding };
+        let arrival = Arrival { peer: self.peer.clone(), finding };
         self.service.gateway.handle(request, arrival)
     }
 }

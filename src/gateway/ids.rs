@@ -1,0 +1,92 @@
+//! Names for requests: unique, and cheap to make.
+//!
+//! A request's id is 128 bits from a random seed and a counter, mixed so that neighbours look
+//! unrelated. It serves as trace id too when a request begins a trace (W3C Trace Context), so that
+//! log and trace can be joined. It is a name, not a secret.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderValue;
+
+use crate::forward::headers::hex_digits;
+
+/// Makes the ids of one worker's requests.
+#[derive(Debug)]
+pub(super) struct Ids {
+    seeds: [u64; 2],
+    count: AtomicU64,
+}
+
+/// What a new request is called.
+#[derive(Debug)]
+pub(super) struct NewId {
+    /// `X-Request-Id`.
+    pub(super) request_id: HeaderValue,
+    /// `traceparent`, for a request that brings none.
+    pub(super) traceparent: HeaderValue,
+}
+
+impl Ids {
+    /// Ids that no other worker or process makes.
+    pub(super) fn new() -> Self {
+        let mut random = [[0; 8]; 2];
+        // Without randomness ids repeat after a restart: a nuisance in the log, no danger.
+        let _ = aws_lc_rs::rand::fill(random.as_flattened_mut());
+        Self { seeds: random.map(u64::from_ne_bytes), count: AtomicU64::new(0) }
+    }
+
+    /// The next id.
+    pub(super) fn next(&self) -> NewId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let [first, second] = self.seeds;
+        // The low half never repeats within a worker, the high half tells workers apart.
+        let low = mix(second.wrapping_add(count));
+        let high = mix(first ^ low);
+        let parent = mix(low ^ second);
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        for (place, number) in [(3..19, high), (19..35, low), (36..52, parent)] {
+            if let Some(digits) = text.get_mut(place) {
+                digits.copy_from_slice(&hex_digits(number));
+            }
+        }
+        let value = |bytes: &[u8]| {
+            HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("none"))
+        };
+        let request_id = value(text.get(3..35).unwrap_or_default());
+        NewId { request_id, traceparent: value(&text) }
+    }
+}
+
+/// A bijection whose outputs look unrelated (the finalizer of `SplitMix64`).
+fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_hexadecimal_and_do_not_repeat() {
+        let (one, other) = (Ids::new(), Ids::new());
+        let made: HashSet<String> = (0..1000)
+            .flat_map(|_| [one.next(), other.next()])
+            .map(|id| id.request_id.to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(made.len(), 2000);
+        let is_hex = |id: &String| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(made.iter().all(is_hex));
+    }
+
+    #[test]
+    fn new_trace_is_named_like_its_request() {
+        let id = Ids::new().next();
+        let (trace, request) = (id.traceparent.to_str().unwrap(), id.request_id.to_str().unwrap());
+        let parts: Vec<&str> = trace.split('-').collect();
+        assert_eq!((parts[0], parts[1], parts[2].len(), parts[3]), ("00", request, 16, "00"));
+    }
+}
