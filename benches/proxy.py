@@ -87,8 +87,10 @@ def nginx(folder, name, server, http_part=""):
     """Starts nginx with one worker; returns its process."""
     prefix = folder / name
     prefix.mkdir()
+    # As root, workers would become somebody who may not write here.
+    user = "user root;" if os.geteuid() == 0 else ""
     (prefix / "nginx.conf").write_text(
-        f"""daemon off; worker_processes 1; error_log {prefix}/error.log; pid {prefix}/pid;
+        f"""{user} daemon off; worker_processes 1; error_log {prefix}/error.log; pid {prefix}/pid;
 events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {prefix}/b;
   proxy_temp_path {prefix}/p; fastcgi_temp_path {prefix}/f; uwsgi_temp_path {prefix}/u;
