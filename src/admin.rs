@@ -57,6 +57,8 @@ impl Admin {
                     .timer(TokioTimer::new())
                     .header_read_timeout(TIMEOUT)
                     .max_headers(100)
+                    // Idle connections would keep others from their places.
+                    .keep_alive(false)
                     .serve_connection(TokioIo::new(stream), service);
                 // A scraper that leaves early is no event; one that stays for ever has no place.
                 let _ = tokio::time::timeout(CONNECTION_LIFETIME, connection).await;
@@ -133,6 +135,6 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(15);
 const MAX_CONNECTIONS: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);

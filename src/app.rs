@@ -116,13 +116,15 @@ impl App {
         let workers_gone = serving.start_workers(sockets)?;
         let ended = stop.clone();
         thread::Builder::new().name("background".to_owned()).spawn(move || {
-            let _here = background_here;
+            let here = background_here;
             runtime.block_on(async {
                 if let Ok(socket) = TcpListener::from_std(admin_socket) {
                     drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
                 }
                 ended.cancelled().await;
             });
+            drop(runtime);
+            drop(here);
         })?;
         info!(listen = %listen_address, admin = %admin_address, workers, "serving");
         Ok(Self {
@@ -205,7 +207,6 @@ impl Serving {
             let drain_timeout = self.snapshot.settings.listen.drain_timeout;
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                let _here = here;
                 runtime.block_on(async {
                     let Ok(socket) = TcpListener::from_std(socket) else { return };
                     let service = Arc::new(service);
@@ -213,7 +214,9 @@ impl Serving {
                     Listener { socket, balance, inbox, service }.run().await;
                     finish(&tasks, drain_timeout).await;
                 });
-                // Dropping the runtime cuts what outlived the drain.
+                // This cuts what outlived the drain; only then is the worker gone.
+                drop(runtime);
+                drop(here);
             })?;
         }
         Ok(gone)

@@ -23,7 +23,8 @@ pub mod session;
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
+    uri::PathAndQuery,
 };
 use hyper::body::Incoming;
 use prometheus::IntGauge;
@@ -84,6 +85,8 @@ pub struct Outgoing {
     pub forwarded: Forwarded,
     /// The upstream's session, when the client named one of ours.
     pub session: Option<String>,
+    /// Whether it subscribes to events, so that its answer never ends by itself.
+    pub is_listening: bool,
 }
 
 /// Where on the upstream a request goes.
@@ -160,9 +163,9 @@ impl Upstream {
         principal: &Principal,
     ) -> Result<Option<String>, UnknownSession> {
         // Revision 2026-07-28 has no sessions: a leftover field means nothing.
-        let is_sessionless = headers
-            .get(mcp::PROTOCOL_VERSION)
-            .is_some_and(|version| version.as_bytes() >= FIRST_WITHOUT_SESSIONS);
+        let is_sessionless = headers.get(mcp::PROTOCOL_VERSION).is_some_and(|version| {
+            is_revision(version.as_bytes()) && version.as_bytes() >= FIRST_WITHOUT_SESSIONS
+        });
         match headers.get(mcp::SESSION_ID) {
             Some(reference) if !is_sessionless => {
                 let reference = reference.to_str().map_err(|_| UnknownSession)?;
@@ -192,6 +195,7 @@ impl Upstream {
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
+        let is_listening = outgoing.is_listening;
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
@@ -219,9 +223,12 @@ impl Upstream {
         check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        ending.outcome = UpstreamOutcome::Response;
         let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
-        Ok(self.response(response, lease, Shape { is_stream, principal, session, gauge, drain }))
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, drain };
+        let response = self.response(response, lease, shape).await;
+        ending.outcome =
+            if response.is_ok() { UpstreamOutcome::Response } else { UpstreamOutcome::Error };
+        response.map_err(|error| ForwardError::Send(error.into()))
     }
 
     fn request(&self, outgoing: Outgoing) -> Option<Request<RequestBody>> {
@@ -242,6 +249,10 @@ impl Upstream {
         headers.insert(header::HOST, self.host.clone());
         if let Some(session) = outgoing.session {
             headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
+        }
+        if request.method() == Method::POST && matches!(request.body(), RequestBody::Empty) {
+            // RFC 9110 section 8.6: a POST says so when its content is empty.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         if request.method() == Method::GET {
             // Events are read on their way; a coding would hide them.
@@ -264,17 +275,22 @@ impl Upstream {
         value.map(Some).ok_or(unusable)
     }
 
-    fn response(
+    async fn response(
         &self,
         response: Response<Incoming>,
         lease: Lease,
         shape: Shape,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Response<ResponseBody>, hyper::Error> {
         let (mut parts, body) = response.into_parts();
         let is_events = is_event_stream(&parts.headers);
+        let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
         let body = match (is_events, shape.is_stream) {
-            (false, _) => ResponseBody::plain(body, lease),
-            (true, false) => ResponseBody::events(body, lease, shape.gauge),
+            (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
+            (true, false) if is_encoded => ResponseBody::encoded(body, lease, shape.gauge),
+            (true, false) => {
+                let drain = shape.is_listening.then_some(shape.drain);
+                ResponseBody::events(body, lease, shape.gauge, drain)
+            }
             (true, true) => {
                 let endpoints = Arc::clone(&self.endpoints);
                 let sealer = EndpointSealer { endpoints, principal: shape.principal };
@@ -289,13 +305,16 @@ impl Upstream {
             parts.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         }
         parts.extensions.clear();
-        Response::from_parts(parts, body)
+        // How the upstream speaks to us is not how we speak to the client.
+        parts.version = Version::HTTP_11;
+        Ok(Response::from_parts(parts, body))
     }
 }
 
 /// How a response is to be passed on.
 struct Shape {
     is_stream: bool,
+    is_listening: bool,
     principal: Principal,
     session: Option<HeaderValue>,
     gauge: IntGauge,
@@ -328,16 +347,49 @@ fn check(response: &Response<Incoming>, is_stream: bool) -> Result<(), ForwardEr
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ForwardError::Refused("101"));
     }
-    // RFC 9112 section 6.3: two framings are an attack or a broken server; trust neither.
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.contains_key(header::CONTENT_LENGTH)
-    {
-        return Err(ForwardError::Refused("with Transfer-Encoding and Content-Length"));
+    // RFC 9112 section 6.3: two framings, or codings that hyper would drop in silence, are an attack
+    // or a broken server; trust neither.
+    let codings: Vec<&[u8]> =
+        headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    let is_framed_once = match codings.as_slice() {
+        [] => true,
+        [coding] => {
+            coding.eq_ignore_ascii_case(b"chunked") && !headers.contains_key(header::CONTENT_LENGTH)
+        }
+        _ => false,
+    };
+    if !is_framed_once {
+        return Err(ForwardError::Refused("with ambiguous framing"));
+    }
+    // A client might take for a stream what we did not, and then believe its endpoints.
+    if is_stream && !has_plain_type(headers) {
+        return Err(ForwardError::Refused("with an ambiguous Content-Type"));
     }
     if is_stream && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
         return Err(ForwardError::Refused("with an encoded event stream that nobody asked for"));
     }
     Ok(())
+}
+
+/// Whether a content type is the one it seems to be: event streams are told apart by it.
+fn has_plain_type(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
+    let (first, others) = (values.next(), values.next().is_some());
+    let names_events = first.is_some_and(|value| {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        text.contains("event-stream")
+    });
+    !others && (!names_events || is_event_stream(headers))
+}
+
+/// Whether a protocol version is a date, as revisions are.
+fn is_revision(version: &[u8]) -> bool {
+    let is_dash = |at| matches!(at, 4 | 7);
+    version.len() == 10
+        && version
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if is_dash(at) { *byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

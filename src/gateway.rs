@@ -27,7 +27,10 @@ use self::{
 };
 use crate::{
     admission::{self, Inadmissible, Target},
-    authenticate::{AuthenticateError, bearer::CredentialsError},
+    authenticate::{
+        AuthenticateError,
+        bearer::{self, CredentialsError},
+    },
     authorize::{Caller, Operation},
     clock::Clock,
     forward::{
@@ -109,6 +112,7 @@ impl Gateway {
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let mut record = Record::new(&parts, request_id, access_log, &self.clock);
         let refusable = Refusable::new(&parts);
+        let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
         let served = match admission::admit(&parts, arrival.finding) {
             Ok(target) => {
@@ -122,6 +126,9 @@ impl Gateway {
             // Boxed: a request that is let through need not carry this future.
             Err(rejection) => Box::pin(self.refuse(rejection, refusable, body, &mut record)).await,
         };
+        if is_head {
+            response = answer::without_body(response);
+        }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response.status());
         response
@@ -169,8 +176,13 @@ impl Gateway {
         let operation = record.read(Operation { glance });
         let permit = match resource.policy.authorize(caller, operation) {
             Ok(permit) => permit,
-            Err(error) => return Err(Rejection::Authorize(error, Box::new(operation.clone()))),
+            Err(error) => {
+                let operation = Box::new(operation.clone());
+                record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
+                return Err(Rejection::Authorize(error, operation));
+            }
         };
+        let is_listening = operation.is_listening();
         record.allowed();
         let forwarded = Forwarded {
             peer: head.peer,
@@ -181,7 +193,16 @@ impl Gateway {
         };
         let Parts { method, headers, .. } = head.parts;
         let target = head.target;
-        let outgoing = Outgoing { method, headers, target, destination, body, forwarded, session };
+        let outgoing = Outgoing {
+            method,
+            headers,
+            target,
+            destination,
+            body,
+            forwarded,
+            session,
+            is_listening,
+        };
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();
@@ -213,7 +234,7 @@ impl Gateway {
         if let Some(resource) = rejection.resource() {
             record.enter(resource);
         }
-        let mut closes = rejection.closes();
+        let mut closes = rejection.closes() || record.is_body_left_unread();
         if let (Some(body), false) = (body, closes) {
             let is_unread = !body.is_end_stream();
             let read = self.read_for_id(body, &refusable).await;
@@ -268,6 +289,7 @@ async fn authenticate(
     record: &mut Record,
 ) -> Result<Caller, Rejection> {
     let Some(authenticator) = &resource.authenticator else {
+        bearer::check_query(target.query()).map_err(AuthenticateError::from)?;
         let missing = AuthenticateError::Credentials(CredentialsError::Missing);
         return resource.policy.anonymous().ok_or(missing.into());
     };

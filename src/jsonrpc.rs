@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
                 }
                 "method" => {
                     once(&mut method)?;
-                    self.0.method = Some(map.next_value::<Text<'de>>()?.0.into());
+                    self.0.method = text(map.next_value()?);
                 }
                 "params" => {
                     once(&mut params)?;
@@ -107,15 +107,17 @@ impl<'de> Visitor<'de> for Params<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut named = 0;
         while let Some(key) = map.next_key::<Text<'de>>()? {
             if matches!(key.0.as_ref(), "name" | "uri") {
-                if self.0.is_some() {
-                    return Err(de::Error::custom("ambiguous params"));
-                }
-                *self.0 = Some(map.next_value::<Text<'de>>()?.0.into());
+                named += 1;
+                *self.0 = text(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
+        }
+        if named > 1 {
+            *self.0 = None;
         }
         Ok(())
     }
@@ -128,11 +130,36 @@ impl<'de> Visitor<'de> for Params<'_> {
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 /// A string that borrows from the input where no escape forbids it.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The string that a JSON value is, if it is one.
+fn text(value: &RawValue) -> Option<Box<str>> {
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0.into())
+}
 
 fn once<E: de::Error>(seen: &mut bool) -> Result<(), E> {
     if std::mem::replace(seen, true) { Err(E::custom("duplicate member")) } else { Ok(()) }
@@ -224,7 +251,6 @@ mod tests {
         for body in [
             r#"{"id":1,"id":2,"method":"ping"}"#,
             r#"{"id":1,"method":"a","\u006dethod":"b"}"#,
-            r#"{"id":1,"method":"a","params":{"name":"x","name":"y"}}"#,
             r#"[{"id":1,"method":"ping"}]"#,
             r#"["2.0","tools/call",{"name":"x"},1]"#,
             r#"{"id":1,"method":"ping"} {}"#,
@@ -233,6 +259,20 @@ mod tests {
             "\u{feff}{}",
         ] {
             assert_eq!(Glance::at(body.as_bytes()), Glance::default(), "{body}");
+        }
+    }
+
+    #[test]
+    fn odd_members_empty_only_themselves() {
+        for (body, method) in [
+            (r#"{"id":1,"method":"a","params":{"name":"x","name":"y"}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":{"name":"x","uri":"y"}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":{"name":5}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":"s"}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":-1.5}"#, Some("a")),
+            (r#"{"id":1,"method":7}"#, None),
+        ] {
+            assert_eq!(Glance::at(body.as_bytes()), glance(Some("1"), method, None), "{body}");
         }
     }
 

@@ -127,9 +127,10 @@ impl Rejection {
         }
     }
 
-    /// Whether framing can no longer be trusted, so that the connection must close.
+    /// Whether the connection must close: framing cannot be trusted, or a body was left unread.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Inadmissible(_) | Self::Overloaded)
+        let is_about_a_body = matches!(self, Self::Body(_) | Self::Forward(ForwardError::Body(_)));
+        is_about_a_body || matches!(self, Self::Inadmissible(_) | Self::Overloaded)
     }
 
     /// The route whose web origins may read the refusal; `None` for one that no page may read.

@@ -33,9 +33,7 @@ pub enum CredentialsError {
 
 /// Reads the one bearer token of a request.
 pub fn read(headers: &HeaderMap, query: Option<&str>) -> Result<BearerToken, CredentialsError> {
-    if query.is_some_and(has_access_token) {
-        return Err(CredentialsError::InQuery);
-    }
+    check_query(query)?;
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(CredentialsError::Missing)?;
     if values.next().is_some() {
@@ -60,8 +58,18 @@ pub fn read(headers: &HeaderMap, query: Option<&str>) -> Result<BearerToken, Cre
     }
 }
 
+/// Refuses a token in the query, as every route does, whether it takes tokens or not.
+pub fn check_query(query: Option<&str>) -> Result<(), CredentialsError> {
+    if query.is_some_and(has_access_token) { Err(CredentialsError::InQuery) } else { Ok(()) }
+}
+
 fn has_access_token(query: &str) -> bool {
-    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+    // Some servers take `;` for `&`, as HTML once advised.
+    let parameters = query.split(['&', ';']);
+    parameters.into_iter().any(|parameter| {
+        let mut pairs = url::form_urlencoded::parse(parameter.as_bytes());
+        pairs.any(|(name, _)| name == "access_token")
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +136,13 @@ mod tests {
     #[test]
     fn token_in_the_query_is_refused_whatever_else_there_is() {
         let mut headers = HeaderMap::new();
-        for query in ["access_token=x", "a=b&access_token=", "access%5Ftoken=x", "access_token"] {
+        for query in [
+            "access_token=x",
+            "a=b&access_token=",
+            "access%5Ftoken=x",
+            "access_token",
+            "a=1;access_token=x",
+        ] {
             assert_eq!(read(&headers, Some(query)), Err(CredentialsError::InQuery), "{query}");
         }
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer good"));

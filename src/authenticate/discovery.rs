@@ -79,8 +79,6 @@ pub async fn discover(
     for url in places(settings) {
         match fetch(outbound, &url, &settings.issuer).await {
             Ok(document) => return complete(document, settings),
-            // Without a connection the other places have nothing to add.
-            Err(error @ DiscoveryError::Outbound(..)) => return Err(error),
             Err(error) => drop(first_error.get_or_insert(error)),
         }
     }

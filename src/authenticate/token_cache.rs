@@ -137,6 +137,7 @@ pub struct Flight<A> {
     flights: Arc<UnderWay<A>>,
     token: TokenDigest,
     answer: watch::Sender<Option<A>>,
+    is_over: bool,
 }
 
 impl<A: Clone> Flights<A> {
@@ -156,7 +157,8 @@ impl<A: Clone> Flights<A> {
         }
         let (answer, receiver) = watch::channel(None);
         flights.insert(token, receiver.clone());
-        Joined::Leading(Flight { flights: Arc::clone(&self.0), token, answer }, receiver)
+        let flights = Arc::clone(&self.0);
+        Joined::Leading(Flight { flights, token, answer, is_over: false }, receiver)
     }
 }
 
@@ -167,18 +169,27 @@ impl<A> Default for Flights<A> {
 }
 
 impl<A> Flight<A> {
-    /// Answers everybody who waits.
-    pub fn land(self, answer: A) {
+    /// Answers everybody who waits. Who comes afterwards asks anew: the question ends before it
+    /// is answered, so that nobody follows one that has failed already.
+    pub fn land(mut self, answer: A) {
+        self.end();
         // Nobody may be waiting any more; the answer is in the cache all the same.
         let _ = self.answer.send(Some(answer));
+    }
+
+    /// Once only: afterwards the same token may be another flight's.
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true)
+            && let Ok(mut flights) = self.flights.lock()
+        {
+            flights.remove(&self.token);
+        }
     }
 }
 
 impl<A> Drop for Flight<A> {
     fn drop(&mut self) {
-        if let Ok(mut flights) = self.flights.lock() {
-            flights.remove(&self.token);
-        }
+        self.end();
     }
 }
 

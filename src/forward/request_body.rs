@@ -70,13 +70,13 @@ impl RequestBody {
             return Err(BodyError::TooLarge);
         }
         let end = Instant::now() + limits.timeout;
-        let start = tokio::time::timeout_at(end, read_start(&mut body))
+        let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body))
             .await
             .unwrap_or(Err(BodyError::Timeout))?;
         if start.len() > limits.max_bytes {
             return Err(BodyError::TooLarge);
         }
-        if start.len() <= WHOLE_BYTES && body.is_end_stream() {
+        if is_whole {
             let glance = Glance::at(&start);
             return Ok((Self::Whole(start), glance));
         }
@@ -97,12 +97,17 @@ impl RequestBody {
     }
 }
 
-/// Reads until the end, or until more than [`WHOLE_BYTES`] are there.
-async fn read_start(body: &mut Incoming) -> Result<Bytes, BodyError> {
+/// Reads until the end, or until more than [`WHOLE_BYTES`] are there; says whether it was the end.
+async fn read_start(body: &mut Incoming) -> Result<(Bytes, bool), BodyError> {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
+    // A chunked body does not say by itself that it has ended: its end is read.
+    let mut has_ended = false;
     while first.len() + more.len() <= WHOLE_BYTES {
-        let Some(frame) = body.frame().await else { break };
+        let Some(frame) = body.frame().await else {
+            has_ended = true;
+            break;
+        };
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
         if first.is_empty() {
             first = data;
@@ -110,19 +115,20 @@ async fn read_start(body: &mut Incoming) -> Result<Bytes, BodyError> {
         }
         more.extend_from_slice(&data);
     }
+    let is_whole = has_ended || first.len() + more.len() <= WHOLE_BYTES && body.is_end_stream();
     if more.is_empty() {
-        return Ok(first);
+        return Ok((first, is_whole));
     }
     let mut all = BytesMut::with_capacity(first.len() + more.len());
     all.extend_from_slice(&first);
     all.extend_from_slice(&more);
-    Ok(all.freeze())
+    Ok((all.freeze(), is_whole))
 }
 
 /// Reads a short body whole for the `id` of a refusal; `None` when it is longer than 64 KiB.
 pub async fn read_short(mut body: Incoming) -> Option<Bytes> {
-    let start = read_start(&mut body).await.ok()?;
-    (start.len() <= WHOLE_BYTES && body.is_end_stream()).then_some(start)
+    let (start, is_whole) = read_start(&mut body).await.ok()?;
+    is_whole.then_some(start)
 }
 
 /// A body whose beginning is known and whose rest is still to come.

@@ -135,6 +135,14 @@ fn allowed_headers(request: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(fixed)
 }
 
+/// The head alone, as HEAD asks; hyper leaves the body out over HTTP/1 only.
+pub(super) fn without_body(mut response: Response<GatewayBody>) -> Response<GatewayBody> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| GatewayBody::Own(Bytes::new()))
+}
+
 /// A refusal's response.
 pub(super) fn refusal(response: Response<Bytes>) -> Response<GatewayBody> {
     response.map(GatewayBody::Own)

@@ -31,6 +31,7 @@ pub(super) struct Record {
     outcome: &'static str,
     reason: Option<&'static str>,
     detail: Option<String>,
+    is_body_left_unread: bool,
     is_finished: bool,
 }
 
@@ -56,6 +57,7 @@ impl Record {
             outcome: "answered",
             reason: None,
             detail: None,
+            is_body_left_unread: false,
             is_finished: false,
         }
     }
@@ -87,6 +89,15 @@ impl Record {
     pub(super) fn read(&mut self, operation: Operation) -> &Operation {
         self.operation = operation;
         &self.operation
+    }
+
+    /// The body was not read to its end, so nothing can follow it on its connection.
+    pub(super) fn body_left_unread(&mut self, is_left: bool) {
+        self.is_body_left_unread = is_left;
+    }
+
+    pub(super) fn is_body_left_unread(&self) -> bool {
+        self.is_body_left_unread
     }
 
     /// The operation was allowed.

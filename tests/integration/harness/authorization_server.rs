@@ -1,0 +1,343 @@
+//! A stub authorization server: metadata, opaque tokens, introspection, and every way to fail.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    raw::{Reader, Received, parse_head, request_framing},
+    token::Token,
+};
+
+/// A server that runs until it is dropped.
+pub(crate) struct StubAuthorizationServer {
+    issuer: String,
+    state: Arc<State>,
+    stop: CancellationToken,
+}
+
+/// What is answered in place of the truth.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Any status, content type (none when empty) and body.
+    Http { status: u16, content_type: &'static str, body: Vec<u8> },
+    /// A redirect.
+    Redirect(u16, String),
+    /// Exactly these bytes, and then the end of the connection.
+    Raw(Vec<u8>),
+    /// These bytes, and then nothing more while the connection stays.
+    Stall(Vec<u8>),
+    /// The end of the connection, without a byte.
+    Close,
+}
+
+#[derive(Default)]
+struct State {
+    tokens: Mutex<HashMap<String, String>>,
+    documents: Mutex<HashMap<String, Answer>>,
+    instead: Mutex<Option<Answer>>,
+    instead_for: Mutex<HashMap<String, Answer>>,
+    authentication: Mutex<Option<Check>>,
+    received: Mutex<Vec<Received>>,
+    minted: AtomicUsize,
+    held: watch::Sender<bool>,
+    issuer: String,
+}
+
+/// Judges how an introspection request authenticates.
+type Check = Box<dyn Fn(&Received) -> bool + Send>;
+
+impl Answer {
+    /// 200 with JSON.
+    pub(crate) fn json(body: &str) -> Self {
+        Self::Http { status: 200, content_type: "application/json", body: body.into() }
+    }
+
+    /// A status with an empty JSON object.
+    pub(crate) fn status(status: u16) -> Self {
+        Self::Http { status, content_type: "application/json", body: b"{}".to_vec() }
+    }
+
+    /// An OAuth error.
+    pub(crate) fn error(status: u16, error: &str) -> Self {
+        let body = format!(r#"{{"error":"{error}"}}"#).into_bytes();
+        Self::Http { status, content_type: "application/json", body }
+    }
+}
+
+impl StubAuthorizationServer {
+    /// Starts on a free port; it publishes RFC 8414 metadata and expects `client_secret_basic` of
+    /// `gatehouse` with `introspection-secret`.
+    pub(crate) async fn start() -> Self {
+        Self::start_at("").await
+    }
+
+    /// Starts with an issuer that ends with this path.
+    pub(crate) async fn start_at(path: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}{path}", listener.local_addr().unwrap());
+        Self::serve(listener, issuer, None)
+    }
+
+    /// Starts on a given port: late, or again.
+    pub(crate) async fn start_on(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        Self::serve(listener, format!("http://127.0.0.1:{port}"), None)
+    }
+
+    /// Starts with TLS; the issuer's host is `localhost`.
+    pub(crate) async fn start_tls(tls: TlsAcceptor) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        Self::serve(listener, issuer, Some(tls))
+    }
+
+    fn serve(listener: TcpListener, issuer: String, tls: Option<TlsAcceptor>) -> Self {
+        let state = Arc::new(State { issuer: issuer.clone(), ..State::default() });
+        let stop = CancellationToken::new();
+        let server = Self { issuer, state: Arc::clone(&state), stop: stop.clone() };
+        server.expect_client(|request| {
+            let expected = BASE64_STANDARD.encode("gatehouse:introspection-secret");
+            request.header("authorization") == Some(&*format!("Basic {expected}"))
+        });
+        let path = server.issuer.splitn(4, '/').nth(3).map_or(String::new(), |path| {
+            format!("/{}", path.trim_end_matches('/')).trim_end_matches('/').to_owned()
+        });
+        server.publish(
+            &format!("/.well-known/oauth-authorization-server{path}"),
+            Answer::json(&server.metadata()),
+        );
+        let tasks = TaskTracker::new();
+        drop(tasks.clone().spawn(stop.clone().run_until_cancelled_owned(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, tls) = (Arc::clone(&state), tls.clone());
+                let connection = async move { accept(stream, tls, state).await };
+                drop(tasks.spawn(stop.clone().run_until_cancelled_owned(connection)));
+            }
+        })));
+        server
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let authority = self.issuer.split('/').nth(2).unwrap();
+        authority.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Its RFC 8414 document.
+    pub(crate) fn metadata(&self) -> String {
+        let issuer = &self.issuer;
+        let base = issuer.trim_end_matches('/');
+        format!(
+            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","response_types_supported":["code"]}}"#
+        )
+    }
+
+    /// Serves a document at a path.
+    pub(crate) fn publish(&self, path: &str, answer: Answer) {
+        lock(&self.state.documents).insert(path.to_owned(), answer);
+    }
+
+    /// Serves no document any more.
+    pub(crate) fn unpublish_all(&self) {
+        lock(&self.state.documents).clear();
+    }
+
+    /// Mints an opaque token with these claims.
+    pub(crate) fn mint(&self, claims: &Token) -> String {
+        let number = self.state.minted.fetch_add(1, Ordering::Relaxed);
+        let token = format!("opaque-{}-{number}", self.port());
+        self.know(&token, &claims.json());
+        token
+    }
+
+    /// Answers this text for this token from now on.
+    pub(crate) fn know(&self, token: &str, response: &str) {
+        lock(&self.state.tokens).insert(token.to_owned(), response.to_owned());
+    }
+
+    /// Forgets a token: it is inactive.
+    pub(crate) fn revoke(&self, token: &str) {
+        lock(&self.state.tokens).remove(token);
+    }
+
+    /// Answers every introspection with this.
+    pub(crate) fn answer_with(&self, answer: Answer) {
+        *lock(&self.state.instead) = Some(answer);
+    }
+
+    /// Answers introspections of one token with this.
+    pub(crate) fn answer_for(&self, token: &str, answer: Answer) {
+        lock(&self.state.instead_for).insert(token.to_owned(), answer);
+    }
+
+    /// Tells the truth again.
+    pub(crate) fn recover(&self) {
+        *lock(&self.state.instead) = None;
+        lock(&self.state.instead_for).clear();
+    }
+
+    /// Holds introspection answers back until [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.state.held.send_replace(true);
+    }
+
+    pub(crate) fn release(&self) {
+        self.state.held.send_replace(false);
+    }
+
+    /// Replaces the check of how introspection requests authenticate.
+    pub(crate) fn expect_client(&self, check: impl Fn(&Received) -> bool + Send + 'static) {
+        *lock(&self.state.authentication) = Some(Box::new(check));
+    }
+
+    /// Every request so far.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        lock(&self.state.received).clone()
+    }
+
+    /// The introspection requests so far.
+    pub(crate) fn introspections(&self) -> Vec<Received> {
+        let is_introspection = |request: &Received| request.target.ends_with("/introspect");
+        self.received().into_iter().filter(is_introspection).collect()
+    }
+
+    /// How many introspection requests came so far.
+    pub(crate) fn introspection_count(&self) -> usize {
+        self.introspections().len()
+    }
+
+    /// The targets that were asked for with GET, in order.
+    pub(crate) fn fetched(&self) -> Vec<String> {
+        let gets = self.received().into_iter().filter(|request| request.method == "GET");
+        gets.map(|request| request.target).collect()
+    }
+}
+
+impl Drop for StubAuthorizationServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for StubAuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.issuer)
+    }
+}
+
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
+    match tls {
+        None => converse(stream, &state).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                converse(stream, &state).await;
+            }
+        }
+    }
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
+    let mut reader = Reader::new(stream);
+    while let Some(request) = receive(&mut reader).await {
+        lock(&state.received).push(request.clone());
+        let is_introspection = request.target.ends_with("/introspect");
+        if is_introspection {
+            let mut held = state.held.subscribe();
+            let _ = held.wait_for(|held| !held).await;
+        }
+        let answer =
+            if is_introspection { state.introspect(&request) } else { state.find(&request) };
+        if !say(&mut reader.inner, answer).await {
+            return;
+        }
+    }
+}
+
+/// Reads a whole request.
+async fn receive<R: AsyncRead + Unpin>(reader: &mut Reader<R>) -> Option<Received> {
+    let head = reader.until(b"\r\n\r\n").await?;
+    let (line, headers) = parse_head(&head);
+    let mut body = Vec::new();
+    if !reader.body(request_framing(&headers), &mut body).await {
+        return None;
+    }
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    Some(Received { method, target, headers, body })
+}
+
+/// Answers; `false` when the connection is over.
+async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
+    let (bytes, goes_on) = match answer {
+        Answer::Http { status, content_type, body } => {
+            let kind = match content_type {
+                "" => String::new(),
+                content_type => format!("Content-Type: {content_type}\r\n"),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} Said\r\n{kind}Content-Length: {length}\r\n\r\n");
+            ([head.into_bytes(), body].concat(), true)
+        }
+        Answer::Redirect(status, location) => {
+            let head = format!(
+                "HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+            );
+            (head.into_bytes(), true)
+        }
+        Answer::Raw(bytes) => (bytes, false),
+        Answer::Stall(bytes) => {
+            let _ = writer.write_all(&bytes).await;
+            let _ = writer.flush().await;
+            tokio::time::sleep(Duration::from_mins(10)).await;
+            return false;
+        }
+        Answer::Close => return false,
+    };
+    writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok() && goes_on
+}
+
+impl State {
+    fn find(&self, request: &Received) -> Answer {
+        lock(&self.documents).get(&request.target).cloned().unwrap_or(Answer::status(404))
+    }
+
+    fn introspect(&self, request: &Received) -> Answer {
+        let form = request.form();
+        let token = form.iter().find(|(name, _)| name == "token");
+        let token = token.map(|(_, value)| value.clone()).unwrap_or_default();
+        if let Some(answer) = lock(&self.instead_for).get(&token) {
+            return answer.clone();
+        }
+        if let Some(answer) = &*lock(&self.instead) {
+            return answer.clone();
+        }
+        if lock(&self.authentication).as_ref().is_some_and(|check| !check(request)) {
+            return Answer::error(401, "invalid_client");
+        }
+        let known = lock(&self.tokens).get(&token).cloned();
+        Answer::json(known.as_deref().unwrap_or(r#"{"active":false}"#))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
