@@ -19,6 +19,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
@@ -168,6 +169,7 @@ impl Pool {
     async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError> {
         let stream = TcpStream::connect(&*self.address).await?;
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         match &self.tls {
             None => handshake(TokioIo::new(stream), tasks).await,
             Some(Tls { config, name }) => {
@@ -183,8 +185,13 @@ async fn handshake<T>(io: T, tasks: &TaskTracker) -> Result<SendRequest<RequestB
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http1::Builder::new().max_header_size(64 * 1024).handshake(io).await?;
+    let (sender, connection) = http1::Builder::new()
+        .max_header_size(MAX_BUFFER_BYTES)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        // A small message is copied together and sent: cheaper than gathering it in the kernel.
+        .writev(false)
+        .handshake(io)
+        .await?;
     // Its errors reach whoever waits for a response; an idle connection's end is nobody's error.
     drop(tasks.spawn(async move { drop(connection.await) }));
     Ok(sender)
@@ -203,6 +210,11 @@ impl Lease {
     }
 }
 
+/// Finds out about an upstream that went away without a word.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
+/// Of what a connection reads, so that a client who takes nothing costs no more than this.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
