@@ -20,11 +20,12 @@ pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod response_head;
+
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
-    uri::PathAndQuery,
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri::PathAndQuery,
 };
 use hyper::body::Incoming;
 use prometheus::IntGauge;
@@ -220,7 +221,7 @@ impl Upstream {
             }
         };
         ending.outcome = UpstreamOutcome::Refused;
-        check(&response, is_stream)?;
+        response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
         let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
@@ -282,7 +283,7 @@ impl Upstream {
         shape: Shape,
     ) -> Result<Response<ResponseBody>, hyper::Error> {
         let (mut parts, body) = response.into_parts();
-        let is_events = is_event_stream(&parts.headers);
+        let is_events = response_head::is_event_stream(&parts.headers);
         let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
         let body = match (is_events, shape.is_stream) {
             (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
@@ -333,55 +334,6 @@ impl Drop for Ending<'_> {
     }
 }
 
-fn check(response: &Response<Incoming>, is_stream: bool) -> Result<(), ForwardError> {
-    let status = response.status();
-    let headers = response.headers();
-    if status == StatusCode::UNAUTHORIZED {
-        return Err(ForwardError::Refused(
-            "401: it asks for a token itself; its own authentication must accept the gateway",
-        ));
-    }
-    if status.is_redirection() {
-        return Err(ForwardError::Refused("a redirect: name the URL it redirects to as upstream"));
-    }
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ForwardError::Refused("101"));
-    }
-    // RFC 9112 section 6.3: two framings, or codings that hyper would drop in silence, are an attack
-    // or a broken server; trust neither.
-    let codings: Vec<&[u8]> =
-        headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
-    let is_framed_once = match codings.as_slice() {
-        [] => true,
-        [coding] => {
-            coding.eq_ignore_ascii_case(b"chunked") && !headers.contains_key(header::CONTENT_LENGTH)
-        }
-        _ => false,
-    };
-    if !is_framed_once {
-        return Err(ForwardError::Refused("with ambiguous framing"));
-    }
-    // A client might take for a stream what we did not, and then believe its endpoints.
-    if is_stream && !has_plain_type(headers) {
-        return Err(ForwardError::Refused("with an ambiguous Content-Type"));
-    }
-    if is_stream && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(ForwardError::Refused("with an encoded event stream that nobody asked for"));
-    }
-    Ok(())
-}
-
-/// Whether a content type is the one it seems to be: event streams are told apart by it.
-fn has_plain_type(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::CONTENT_TYPE).iter();
-    let (first, others) = (values.next(), values.next().is_some());
-    let names_events = first.is_some_and(|value| {
-        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        text.contains("event-stream")
-    });
-    !others && (!names_events || is_event_stream(headers))
-}
-
 /// Whether a protocol version is a date, as revisions are.
 fn is_revision(version: &[u8]) -> bool {
     let is_dash = |at| matches!(at, 4 | 7);
@@ -390,13 +342,6 @@ fn is_revision(version: &[u8]) -> bool {
             .iter()
             .enumerate()
             .all(|(at, byte)| if is_dash(at) { *byte == b'-' } else { byte.is_ascii_digit() })
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let essence = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
-    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }
 
 fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
