@@ -70,8 +70,11 @@ impl Connection {
         let service = service_fn(|request: Request<Incoming>| {
             let guard = exchange.guard();
             let finding = exchange.fault().map(finding);
-            let answer = self.answer(request, finding);
-            async move { Ok::<_, Infallible>(answer.await.map(|body| guard.over(body))) }
+            // Called within the block: captured, the future would take its room twice.
+            async move {
+                let response = self.answer(request, finding).await;
+                Ok::<_, Infallible>(response.map(|body| guard.over(body)))
+            }
         });
         let connection = http1::Builder::new()
             .max_headers(MAX_FIELDS)
@@ -84,6 +87,7 @@ impl Connection {
             .serve_connection(TokioIo::new(wire), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
             () = self.service.drain.cancelled() => {
                 connection.as_mut().graceful_shutdown();
