@@ -14,7 +14,7 @@ use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Handle, Runtime},
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
@@ -203,6 +203,7 @@ impl Serving {
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
+                turned_away: Semaphore::new(MAX_TURNED_AWAY),
             };
             let drain_timeout = self.snapshot.settings.listen.drain_timeout;
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
@@ -260,6 +261,9 @@ impl Drop for OwnRuntime {
 fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
     sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
 }
+
+/// Connections of one worker beyond the limit that are answered at once.
+const MAX_TURNED_AWAY: usize = 64;
 
 fn revision() -> &'static str {
     option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")

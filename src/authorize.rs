@@ -48,6 +48,13 @@ pub struct Operation {
     pub glance: Glance,
 }
 
+impl Operation {
+    /// Whether its answer is a stream that never ends by itself (revision 2026-07-28).
+    pub fn is_listening(&self) -> bool {
+        self.glance.method.as_deref() == Some("subscriptions/listen")
+    }
+}
+
 /// Proof that a caller may do an operation.
 #[derive(Debug)]
 pub struct Permit {

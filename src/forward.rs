@@ -20,10 +20,12 @@ pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod response_head;
+
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery,
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri::PathAndQuery,
 };
 use hyper::body::Incoming;
 use prometheus::IntGauge;
@@ -84,6 +86,8 @@ pub struct Outgoing {
     pub forwarded: Forwarded,
     /// The upstream's session, when the client named one of ours.
     pub session: Option<String>,
+    /// Whether it subscribes to events, so that its answer never ends by itself.
+    pub is_listening: bool,
 }
 
 /// Where on the upstream a request goes.
@@ -160,9 +164,9 @@ impl Upstream {
         principal: &Principal,
     ) -> Result<Option<String>, UnknownSession> {
         // Revision 2026-07-28 has no sessions: a leftover field means nothing.
-        let is_sessionless = headers
-            .get(mcp::PROTOCOL_VERSION)
-            .is_some_and(|version| version.as_bytes() >= FIRST_WITHOUT_SESSIONS);
+        let is_sessionless = headers.get(mcp::PROTOCOL_VERSION).is_some_and(|version| {
+            is_revision(version.as_bytes()) && version.as_bytes() >= FIRST_WITHOUT_SESSIONS
+        });
         match headers.get(mcp::SESSION_ID) {
             Some(reference) if !is_sessionless => {
                 let reference = reference.to_str().map_err(|_| UnknownSession)?;
@@ -192,6 +196,7 @@ impl Upstream {
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
+        let is_listening = outgoing.is_listening;
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
@@ -216,12 +221,15 @@ impl Upstream {
             }
         };
         ending.outcome = UpstreamOutcome::Refused;
-        check(&response, is_stream)?;
+        response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        ending.outcome = UpstreamOutcome::Response;
         let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
-        Ok(self.response(response, lease, Shape { is_stream, principal, session, gauge, drain }))
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, drain };
+        let response = self.response(response, lease, shape).await;
+        ending.outcome =
+            if response.is_ok() { UpstreamOutcome::Response } else { UpstreamOutcome::Error };
+        response.map_err(|error| ForwardError::Send(error.into()))
     }
 
     fn request(&self, outgoing: Outgoing) -> Option<Request<RequestBody>> {
@@ -268,17 +276,22 @@ impl Upstream {
         value.map(Some).ok_or(unusable)
     }
 
-    fn response(
+    async fn response(
         &self,
         response: Response<Incoming>,
         lease: Lease,
         shape: Shape,
-    ) -> Response<ResponseBody> {
+    ) -> Result<Response<ResponseBody>, hyper::Error> {
         let (mut parts, body) = response.into_parts();
-        let is_events = is_event_stream(&parts.headers);
+        let is_events = response_head::is_event_stream(&parts.headers);
+        let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
         let body = match (is_events, shape.is_stream) {
-            (false, _) => ResponseBody::plain(body, lease),
-            (true, false) => ResponseBody::events(body, lease, shape.gauge),
+            (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
+            (true, false) if is_encoded => ResponseBody::encoded(body, lease, shape.gauge),
+            (true, false) => {
+                let drain = shape.is_listening.then_some(shape.drain);
+                ResponseBody::events(body, lease, shape.gauge, drain)
+            }
             (true, true) => {
                 let endpoints = Arc::clone(&self.endpoints);
                 let sealer = EndpointSealer { endpoints, principal: shape.principal };
@@ -293,13 +306,16 @@ impl Upstream {
             parts.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         }
         parts.extensions.clear();
-        Response::from_parts(parts, body)
+        // How the upstream speaks to us is not how we speak to the client.
+        parts.version = Version::HTTP_11;
+        Ok(Response::from_parts(parts, body))
     }
 }
 
 /// How a response is to be passed on.
 struct Shape {
     is_stream: bool,
+    is_listening: bool,
     principal: Principal,
     session: Option<HeaderValue>,
     gauge: IntGauge,
@@ -318,37 +334,14 @@ impl Drop for Ending<'_> {
     }
 }
 
-fn check(response: &Response<Incoming>, is_stream: bool) -> Result<(), ForwardError> {
-    let status = response.status();
-    let headers = response.headers();
-    if status == StatusCode::UNAUTHORIZED {
-        return Err(ForwardError::Refused(
-            "401: it asks for a token itself; its own authentication must accept the gateway",
-        ));
-    }
-    if status.is_redirection() {
-        return Err(ForwardError::Refused("a redirect: name the URL it redirects to as upstream"));
-    }
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ForwardError::Refused("101"));
-    }
-    // RFC 9112 section 6.3: two framings are an attack or a broken server; trust neither.
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.contains_key(header::CONTENT_LENGTH)
-    {
-        return Err(ForwardError::Refused("with Transfer-Encoding and Content-Length"));
-    }
-    if is_stream && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(ForwardError::Refused("with an encoded event stream that nobody asked for"));
-    }
-    Ok(())
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let essence = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
-    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+/// Whether a protocol version is a date, as revisions are.
+fn is_revision(version: &[u8]) -> bool {
+    let is_dash = |at| matches!(at, 4 | 7);
+    version.len() == 10
+        && version
+            .iter()
+            .enumerate()
+            .all(|(at, byte)| if is_dash(at) { *byte == b'-' } else { byte.is_ascii_digit() })
 }
 
 fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {

@@ -182,6 +182,7 @@ impl Gateway {
                 return Err(Rejection::Authorize(error, operation));
             }
         };
+        let is_listening = operation.is_listening();
         record.allowed();
         let forwarded = Forwarded {
             peer: head.peer,
@@ -192,7 +193,16 @@ impl Gateway {
         };
         let Parts { method, headers, .. } = head.parts;
         let target = head.target;
-        let outgoing = Outgoing { method, headers, target, destination, body, forwarded, session };
+        let outgoing = Outgoing {
+            method,
+            headers,
+            target,
+            destination,
+            body,
+            forwarded,
+            session,
+            is_listening,
+        };
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();

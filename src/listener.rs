@@ -18,6 +18,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -55,6 +56,8 @@ pub struct Service {
     pub tasks: TaskTracker,
     /// Cancelled when no more shall be accepted and connections shall end.
     pub drain: CancellationToken,
+    /// How many connections beyond the limit may be told so at once; more are closed unanswered.
+    pub turned_away: Semaphore,
 }
 
 /// Binds one socket for each worker.
@@ -132,7 +135,7 @@ impl Listener {
         drop(tasks.spawn(async move {
             match counted {
                 Some(counted) => Connection { service, peer, _counted: counted }.run(stream).await,
-                None => serve::turn_away(stream).await,
+                None => serve::turn_away(stream, &service).await,
             }
         }));
     }

@@ -217,13 +217,14 @@ impl AuthorizationServer {
                 self.metrics.active.inc();
                 self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
                 let facts = Arc::new(*facts);
-                self.cache.remember_active(token.digest(), Arc::clone(&facts), now);
+                // As old as the question: the answer was true at some moment since.
+                self.cache.remember_active(token.digest(), Arc::clone(&facts), started);
                 Knowledge::Active(facts)
             }
             Ok(Introspected::Inactive) => {
                 self.metrics.inactive.inc();
                 self.suspect_our_client();
-                self.cache.remember_inactive(token.digest(), now);
+                self.cache.remember_inactive(token.digest(), started);
                 Knowledge::Inactive
             }
             Err(error) => {

@@ -4,8 +4,10 @@
 //!    upstream's own origin, and the client sees our sealed reference instead.
 //! 2. An event is held until it is whole, up to 64 KiB; a longer one is passed on as it comes and
 //!    may not turn out to be an `endpoint` event at its end.
-//! 3. Every other event keeps its bytes: line ends, comments, ids, order.
-//! 4. A stream that ends inside an event ends as an error.
+//! 3. An event named almost like it (other case, more white space) ends the stream: some clients
+//!    are lenient enough to take it for one.
+//! 4. Every other event keeps its bytes: line ends, comments, ids, order.
+//! 5. A stream that ends inside an event ends as an error.
 //!
 //! Line ends are CR, LF or CRLF, as the server-sent events specification has them.
 
@@ -56,11 +58,16 @@ impl EndpointRewriter {
                 (false, _) => out.unsplit(event),
             }
         }
-        if self.is_passing_long_event || self.held.len() > MAX_HELD_BYTES {
+        if self.scanner.is_lookalike {
+            return Err(EventError::Endpoint);
+        }
+        // Comments, and the line feed of a CRLF that was cut, belong to no event: nothing to hold.
+        let is_no_event = self.scanner.is_between_events();
+        if is_no_event || self.is_passing_long_event || self.held.len() > MAX_HELD_BYTES {
             if self.scanner.is_endpoint {
                 return Err(EventError::Endpoint);
             }
-            self.is_passing_long_event = true;
+            self.is_passing_long_event = !is_no_event;
             self.scanned = 0;
             out.unsplit(self.held.split());
         }
@@ -83,6 +90,8 @@ pub struct EventScanner {
     is_after_cr: bool,
     is_in_event: bool,
     is_endpoint: bool,
+    /// An event is named almost like `endpoint`, so that a lenient reader would take it for one.
+    is_lookalike: bool,
     is_past_start: bool,
 }
 
@@ -153,7 +162,8 @@ impl EventScanner {
     /// Ends the current line; true when it was the blank one that ends an event.
     fn end_line(&mut self) -> bool {
         let length = std::mem::take(&mut self.line_len);
-        let line = self.line.get(..length).unwrap_or_default();
+        let is_cut = length > LINE_BYTES;
+        let line = self.line.get(..length.min(LINE_BYTES)).unwrap_or_default();
         let line = if self.is_past_start { line } else { line.strip_prefix(BOM).unwrap_or(line) };
         self.is_past_start = true;
         if length == 0 {
@@ -163,9 +173,11 @@ impl EventScanner {
         self.is_in_event |= line.first() != Some(&b':');
         if let Some(value) = field(line, b"event") {
             // A later `event` field replaces an earlier one.
-            self.is_endpoint = value == b"endpoint";
-        } else if length > LINE_BYTES && is_field_start(&self.line, b"event") {
-            self.is_endpoint = false;
+            self.is_endpoint = value == b"endpoint" && !is_cut;
+            let name = value.trim_ascii().get(..b"endpoint".len()).unwrap_or_default();
+            let is_longer = value.trim_ascii().len() > b"endpoint".len();
+            let is_alike = name.eq_ignore_ascii_case(b"endpoint") && !is_longer;
+            self.is_lookalike |= is_alike && !self.is_endpoint;
         }
         false
     }
@@ -178,10 +190,6 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
         _ => None,
     }
-}
-
-fn is_field_start(line: &[u8], name: &[u8]) -> bool {
-    line.strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b':'))
 }
 
 /// Replaces the URL in an `endpoint` event, keeping everything around it.
@@ -250,7 +258,7 @@ mod tests {
             let rewrite = |url: &str| (!url.contains("evil")).then(|| format!("<{url}>"));
             out.extend_from_slice(&rewriter.push(piece, rewrite)?);
         }
-        out.extend_from_slice(&rewriter.held);
+        assert!(rewriter.is_between_events(), "{:?} is held", rewriter.held);
         Ok(out)
     }
 
@@ -286,8 +294,6 @@ mod tests {
         for event in [
             "event: endpoint\nevent: message\ndata: /m\n\n",
             "event: endpoints\ndata: /m\n\n",
-            "event:  endpoint\ndata: /m\n\n",
-            "event: endpoint \ndata: /m\n\n",
             "data: event: endpoint\n\n",
             "event: endpoint\nevent: a-name-longer-than-the-line-that-is-kept\ndata: /m\n\n",
         ] {
@@ -300,6 +306,9 @@ mod tests {
         for event in [
             "event: endpoint\ndata: http://evil/\n\n".to_owned(),
             "event: endpoint\n\n".to_owned(),
+            "event:  endpoint\ndata: /m\n\n".to_owned(),
+            "event: endpoint \ndata: /m\n\n".to_owned(),
+            "event: Endpoint\ndata: /m\n\n".to_owned(),
             "event: endpoint\ndata: /a\ndata: /b\n\n".to_owned(),
             format!("event: endpoint\ndata: /{}\n\n", "a".repeat(MAX_URL_BYTES)),
             format!("data: {}\nevent: endpoint\n\n", "a".repeat(MAX_HELD_BYTES)),
@@ -319,6 +328,18 @@ mod tests {
         assert_eq!(rewriter.push(rest, |_| None).unwrap().len(), rest.len());
         assert!(rewriter.is_between_events());
         assert_eq!(pass(event.as_bytes(), 777).unwrap(), event.as_bytes());
+    }
+
+    #[test]
+    fn comments_pass_at_once() {
+        let mut rewriter = EndpointRewriter::default();
+        for comment in [":\n", ": ping\r\n", ": a comment that is longer than what is kept of it\n"]
+        {
+            let passed = rewriter.push(comment.as_bytes(), |_| None).unwrap();
+            assert_eq!(passed, comment.as_bytes());
+            assert!(rewriter.is_between_events());
+        }
+        assert!(rewriter.push(b"data: x\n", |_| None).unwrap().is_empty());
     }
 
     #[test]

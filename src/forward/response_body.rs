@@ -3,19 +3,25 @@
 //! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
-//! 3. A GET stream ends cleanly, between events, when the gateway drains.
+//! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
+//!    gateway drains.
 //! 4. The connection is given back when the response was read to its end, and only then.
-//! 5. Trailers are dropped.
+//! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
+//!    begun.
+//! 6. Trailers are dropped.
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use prometheus::IntGauge;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
@@ -28,24 +34,30 @@ use super::{
 pub struct ResponseBody {
     upstream: Incoming,
     lease: Option<Lease>,
-    events: Events,
+    kind: Kind,
+    /// What came together with the head.
+    first: Option<Bytes>,
     is_over: bool,
 }
 
-/// What is done with the events of a stream.
-enum Events {
-    /// It is no event stream.
-    None,
-    /// They are followed, so that a cut is noticed.
-    Followed { scanner: EventScanner, _open: OpenStream },
-    /// They pass one by one, `endpoint` events rewritten.
+/// What is done with a body.
+enum Kind {
+    /// An event stream in a content coding: it passes unread.
+    Encoded { _open: OpenStream },
+    /// The events of an answer to a POST: followed, so that a cut is noticed.
+    Followed { scanner: EventScanner, drain: Option<Drain>, _open: OpenStream },
+    /// No event stream: it may not stall for ever.
+    Plain { patience: Duration, deadline: Option<Pin<Box<Sleep>>> },
+    /// The events of a GET stream: they pass one by one, `endpoint` events rewritten.
     Rewritten(Box<Rewritten>),
 }
+
+type Drain = Pin<Box<WaitForCancellationFutureOwned>>;
 
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
-    drain: Pin<Box<WaitForCancellationFutureOwned>>,
+    drain: Drain,
     _open: OpenStream,
 }
 
@@ -71,22 +83,45 @@ pub enum ResponseError {
     /// Its events cannot go on.
     #[error(transparent)]
     Events(#[from] EventError),
+    /// The upstream stopped sending within a body that is no stream.
+    #[error("the upstream stalled within its response for upstream.response_timeout")]
+    Stalled,
     /// The upstream broke off, or its own framing is wrong.
     #[error("the upstream broke off: {0}")]
     Upstream(#[from] hyper::Error),
 }
 
 impl ResponseBody {
-    /// A body that is no event stream.
-    pub(super) fn plain(upstream: Incoming, lease: Lease) -> Self {
-        Self { upstream, lease: Some(lease), events: Events::None, is_over: false }.settled()
+    /// A body that is no event stream; between two of its bytes at most `patience` may pass.
+    ///
+    /// # Errors
+    ///
+    /// When what came with the head is broken already: then the head need not pass either.
+    pub(super) async fn plain(
+        upstream: Incoming,
+        lease: Lease,
+        patience: Duration,
+    ) -> Result<Self, hyper::Error> {
+        let mut body = Self::new(upstream, lease, Kind::Plain { patience, deadline: None });
+        body.peek().await?;
+        Ok(body)
     }
 
-    /// The events of an answer to a POST.
-    pub(super) fn events(upstream: Incoming, lease: Lease, gauge: IntGauge) -> Self {
-        let events =
-            Events::Followed { scanner: EventScanner::default(), _open: OpenStream::new(gauge) };
-        Self { upstream, lease: Some(lease), events, is_over: false }.settled()
+    /// An event stream in a content coding.
+    pub(super) fn encoded(upstream: Incoming, lease: Lease, gauge: IntGauge) -> Self {
+        Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
+    }
+
+    /// The events of an answer to a POST; `drain` for those that would never end by themselves.
+    pub(super) fn events(
+        upstream: Incoming,
+        lease: Lease,
+        gauge: IntGauge,
+        drain: Option<CancellationToken>,
+    ) -> Self {
+        let drain = drain.map(|drain| Box::pin(drain.cancelled_owned()));
+        let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
+        Self::new(upstream, lease, Kind::Followed { scanner, drain, _open: open })
     }
 
     /// The events of a GET stream.
@@ -97,21 +132,36 @@ impl ResponseBody {
         sealer: EndpointSealer,
         drain: CancellationToken,
     ) -> Self {
-        let events = Events::Rewritten(Box::new(Rewritten {
+        let kind = Kind::Rewritten(Box::new(Rewritten {
             rewriter: EndpointRewriter::default(),
             sealer,
             drain: Box::pin(drain.cancelled_owned()),
             _open: OpenStream::new(gauge),
         }));
-        Self { upstream, lease: Some(lease), events, is_over: false }.settled()
+        Self::new(upstream, lease, kind)
+    }
+
+    fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
+        let mut body = Self { upstream, lease: Some(lease), kind, first: None, is_over: false };
+        body.settle();
+        body
+    }
+
+    /// Takes what is there already, without waiting.
+    async fn peek(&mut self) -> Result<(), hyper::Error> {
+        poll_fn(|cx| match Pin::new(&mut self.upstream).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.first = frame.into_data().ok();
+                self.settle();
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
+            Poll::Ready(None) | Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await
     }
 
     /// Gives the connection back once nothing more comes from it.
-    fn settled(mut self) -> Self {
-        self.settle();
-        self
-    }
-
     fn settle(&mut self) {
         if self.upstream.is_end_stream()
             && let Some(lease) = self.lease.take()
@@ -125,10 +175,9 @@ impl ResponseBody {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
-        let is_whole = match &self.events {
-            Events::None => true,
-            Events::Followed { scanner, .. } => scanner.is_between_events(),
-            Events::Rewritten(rewritten) => rewritten.rewriter.is_between_events(),
+        let is_whole = match &self.kind {
+            Kind::Encoded { .. } | Kind::Plain { .. } => true,
+            Kind::Followed { .. } | Kind::Rewritten(_) => self.is_between_events(),
         };
         (!is_whole).then(|| Err(EventError::Cut.into()))
     }
@@ -141,6 +190,54 @@ impl ResponseBody {
     }
 }
 
+impl ResponseBody {
+    fn is_between_events(&self) -> bool {
+        match &self.kind {
+            Kind::Encoded { .. } | Kind::Plain { .. } => false,
+            Kind::Followed { scanner, .. } => scanner.is_between_events(),
+            Kind::Rewritten(rewritten) => rewritten.rewriter.is_between_events(),
+        }
+    }
+
+    /// Whether the gateway drains and the stream can end here.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_between_events = self.is_between_events();
+        let drain = match &mut self.kind {
+            Kind::Followed { drain: Some(drain), .. } => drain,
+            Kind::Rewritten(rewritten) => &mut rewritten.drain,
+            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => return false,
+        };
+        drain.as_mut().poll(cx).is_ready() && is_between_events
+    }
+
+    /// Whether a body that is no stream has stalled.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> bool {
+        let Kind::Plain { patience, deadline } = &mut self.kind else { return false };
+        let patience = *patience;
+        let deadline = deadline.get_or_insert_with(|| Box::pin(sleep(patience)));
+        deadline.as_mut().poll(cx).is_ready()
+    }
+
+    /// What of these bytes may pass now.
+    fn pass(&mut self, data: Bytes) -> Result<Bytes, EventError> {
+        match &mut self.kind {
+            Kind::Encoded { .. } => Ok(data),
+            Kind::Followed { scanner, .. } => {
+                scanner.follow(&data);
+                Ok(data)
+            }
+            Kind::Plain { deadline, .. } => {
+                *deadline = None;
+                Ok(data)
+            }
+            Kind::Rewritten(rewritten) => {
+                let Rewritten { rewriter, sealer, .. } = &mut **rewritten;
+                rewriter.push(&data, |url| sealer.seal(url))
+            }
+        }
+    }
+}
+
 impl Body for ResponseBody {
     type Data = Bytes;
     type Error = ResponseError;
@@ -150,25 +247,25 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         let this = self.get_mut();
-        if this.is_over {
-            return Poll::Ready(None);
+        if let Some(first) = this.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         loop {
+            if this.is_over {
+                return Poll::Ready(None);
+            }
+            if this.poll_drained(cx) {
+                // The lease goes with us: the upstream sees the stream's end.
+                this.is_over = true;
+                this.lease = None;
+                continue;
+            }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
-                Poll::Pending => {
-                    let Events::Rewritten(rewritten) = &mut this.events else {
-                        return Poll::Pending;
-                    };
-                    ready!(rewritten.drain.as_mut().poll(cx));
-                    if !rewritten.rewriter.is_between_events() {
-                        return Poll::Pending;
-                    }
-                    // The lease goes with us: the upstream sees the stream's end.
-                    this.is_over = true;
-                    this.lease = None;
-                    return Poll::Ready(None);
+                Poll::Pending if this.poll_stalled(cx) => {
+                    return this.fail(ResponseError::Stalled);
                 }
+                Poll::Pending => return Poll::Pending,
             };
             let Some(frame) = frame else { return Poll::Ready(this.end()) };
             let data = match frame.map(Frame::into_data) {
@@ -177,37 +274,29 @@ impl Body for ResponseBody {
                 Err(error) => return this.fail(error.into()),
             };
             this.settle();
-            let data = match &mut this.events {
-                Events::None => data,
-                Events::Followed { scanner, .. } => {
-                    scanner.follow(&data);
-                    data
-                }
-                Events::Rewritten(rewritten) => {
-                    let Rewritten { rewriter, sealer, .. } = &mut **rewritten;
-                    match rewriter.push(&data, |url| sealer.seal(url)) {
-                        Ok(passed) if passed.is_empty() => continue,
-                        Ok(passed) => passed,
-                        Err(error) => return this.fail(error.into()),
-                    }
-                }
-            };
-            return Poll::Ready(Some(Ok(Frame::data(data))));
+            match this.pass(data) {
+                Ok(passed) if passed.is_empty() => {}
+                Ok(passed) => return Poll::Ready(Some(Ok(Frame::data(passed)))),
+                Err(error) => return this.fail(error.into()),
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.events {
-            Events::None => self.is_over || self.upstream.is_end_stream(),
-            Events::Followed { .. } | Events::Rewritten(_) => self.is_over,
-        }
+        let is_plain = matches!(self.kind, Kind::Plain { .. } | Kind::Encoded { .. });
+        let is_over = self.is_over || (is_plain && self.upstream.is_end_stream());
+        is_over && self.first.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.events {
-            Events::None => self.upstream.size_hint(),
+        match self.kind {
+            Kind::Plain { .. } | Kind::Encoded { .. } => {
+                let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
+                let rest = self.upstream.size_hint().exact();
+                rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(first + rest))
+            }
             // Its end may be an error, which a declared length would hide.
-            Events::Followed { .. } | Events::Rewritten(_) => SizeHint::new(),
+            Kind::Followed { .. } | Kind::Rewritten(_) => SizeHint::new(),
         }
     }
 }

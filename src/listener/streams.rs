@@ -1,11 +1,15 @@
-//! How many streams of an HTTP/2 connection are open, and when none has been for too long.
+//! The open streams of an HTTP/2 connection: when there has been none for too long, and when the
+//! client has taken nothing of one for too long.
 //!
-//! hyper closes idle HTTP/1 connections only; this does it for HTTP/2.
+//! hyper closes idle HTTP/1 connections only; this does it for HTTP/2. A client may also withhold
+//! flow-control window for ever: then no write waits, and only the body's not being asked for shows
+//! it.
 
 use std::{
+    collections::HashMap,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -13,7 +17,10 @@ use std::{
 };
 
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 
 /// The open streams of one connection.
 #[derive(Clone, Debug, Default)]
@@ -23,18 +30,38 @@ pub(super) struct Streams(Arc<Shared>);
 struct Shared {
     open: AtomicUsize,
     changed: Notify,
+    /// Since when the client should take what there is, by stream.
+    waiting: Mutex<HashMap<usize, Instant>>,
+    next_number: AtomicUsize,
 }
 
 /// A stream, counted until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenStream(Streams);
+pub(super) struct OpenStream {
+    streams: Streams,
+    number: usize,
+}
 
 impl Streams {
     /// Counts a stream.
     pub(super) fn open(&self) -> OpenStream {
         self.0.open.fetch_add(1, Ordering::AcqRel);
         self.0.changed.notify_one();
-        OpenStream(self.clone())
+        let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
+        OpenStream { streams: self.clone(), number }
+    }
+
+    /// Resolves when the client has taken nothing of a stream for `patience`.
+    pub(super) async fn stalled(&self, patience: Duration) {
+        loop {
+            sleep(patience / 4).await;
+            let is_stalled = |since: &Instant| since.elapsed() >= patience;
+            // A poisoned lock means a panic in this connection: end it.
+            match self.0.waiting.lock() {
+                Ok(waiting) if !waiting.values().any(is_stalled) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Resolves when no stream has been open for `idle_timeout`; before the first stream, for
@@ -58,15 +85,27 @@ impl Streams {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.0.0.open.fetch_sub(1, Ordering::AcqRel);
-        self.0.0.changed.notify_one();
+        self.is_waiting(false);
+        self.streams.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.streams.0.changed.notify_one();
     }
 }
 
 impl OpenStream {
     /// A response body that keeps its stream counted.
     pub(super) fn over<B>(self, body: B) -> StreamBody<B> {
-        StreamBody { body, _open: self }
+        self.is_waiting(true);
+        StreamBody { body, open: self }
+    }
+
+    /// Whether it is the client's turn to take something.
+    fn is_waiting(&self, is_waiting: bool) {
+        let Ok(mut waiting) = self.streams.0.waiting.lock() else { return };
+        if is_waiting {
+            waiting.insert(self.number, Instant::now());
+        } else {
+            waiting.remove(&self.number);
+        }
     }
 }
 
@@ -74,7 +113,7 @@ impl OpenStream {
 #[derive(Debug)]
 pub(super) struct StreamBody<B> {
     body: B,
-    _open: OpenStream,
+    open: OpenStream,
 }
 
 impl<B: Body + Unpin> Body for StreamBody<B> {
@@ -85,7 +124,10 @@ impl<B: Body + Unpin> Body for StreamBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        // hyper asks for more only when the client has room for it.
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.open.is_waiting(matches!(frame, Poll::Ready(Some(_))));
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -100,6 +142,19 @@ impl<B: Body + Unpin> Body for StreamBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn stream_stalls_only_while_something_waits_for_the_client() {
+        let patience = Duration::from_millis(80);
+        let streams = Streams::default();
+        let mut body = streams.open().over(http_body_util::Full::new(bytes::Bytes::from("x")));
+        streams.stalled(patience).await;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
+        streams.stalled(patience).await;
+        assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready(), "the end");
+        assert!(tokio::time::timeout(patience * 3, streams.stalled(patience)).await.is_err());
+    }
 
     #[tokio::test]
     async fn connection_is_idle_only_without_streams() {

@@ -14,67 +14,54 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An authorization server's issuer identifier (RFC 8414 section 2).
-///
-/// Kept and compared byte for byte: a trailing slash more is another issuer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Issuer(Box<str>);
+macro_rules! exact_url {
+    ($(#[doc = $doc:literal])+ $name:ident) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(Box<str>);
 
-impl Issuer {
-    /// The identifier exactly as configured.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for Issuer {
-    type Err = InvalidIdentifier;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = absolute_http_url(text)?;
-        // RFC 8414 section 2: no query or fragment components.
-        if url.query().is_some() {
-            return Err(InvalidIdentifier::Query);
+        impl $name {
+            /// The identifier exactly as configured.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
         }
-        Ok(Self(text.into()))
-    }
-}
 
-impl fmt::Display for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+        impl std::str::FromStr for $name {
+            type Err = InvalidIdentifier;
 
-/// A protected resource's identifier (RFC 9728 section 1.2, RFC 8707 section 2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ResourceIdentifier(Box<str>);
-
-impl ResourceIdentifier {
-    /// The identifier exactly as configured.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for ResourceIdentifier {
-    type Err = InvalidIdentifier;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = absolute_http_url(text)?;
-        // RFC 9728 section 1.2 leaves a query possible and advises against it; a resource of
-        // ours is an origin and a path.
-        if url.query().is_some() {
-            return Err(InvalidIdentifier::Query);
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let url = absolute_http_url(text)?;
+                if url.query().is_some() {
+                    return Err(InvalidIdentifier::Query);
+                }
+                Ok(Self(text.into()))
+            }
         }
-        Ok(Self(text.into()))
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
 
-impl fmt::Display for ResourceIdentifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+exact_url! {
+    /// An authorization server's issuer identifier: an https URL without query or fragment
+    /// (RFC 8414 section 2).
+    ///
+    /// Kept and compared byte for byte: a trailing slash more is another issuer.
+    Issuer
+}
+
+exact_url! {
+    /// A protected resource's identifier (RFC 9728 section 1.2, RFC 8707 section 2), kept and
+    /// compared byte for byte.
+    ///
+    /// RFC 9728 leaves a query possible and advises against it; a resource of ours is an origin and
+    /// a path.
+    ResourceIdentifier
 }
 
 /// The origin under which clients know us: scheme and authority, no path.

@@ -17,6 +17,8 @@ pub(crate) mod client;
 pub(crate) mod clock;
 #[path = "harness/gateway.rs"]
 pub(crate) mod gateway;
+#[path = "harness/process.rs"]
+pub(crate) mod process;
 #[path = "harness/raw.rs"]
 pub(crate) mod raw;
 #[path = "harness/token.rs"]

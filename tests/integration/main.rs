@@ -8,4 +8,5 @@ mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
+mod operators;
 mod refusals;

@@ -1,0 +1,187 @@
+//! The log: one line per request with the fields that operators query, and never a secret.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    NOTES, Parties, World,
+    client::Call,
+    gateway::free_port,
+    process::{Process, command, file},
+};
+
+const SECRET: &str = "canary-introspection-secret";
+
+/// The binary between the parties, with its own log.
+struct Logged {
+    process: Process,
+    parties: Parties,
+    port: u16,
+}
+
+impl Logged {
+    async fn start(telemetry: &str) -> Self {
+        let parties = Parties::start().await;
+        parties.authorization_server.expect_client(|_| true);
+        let (port, admin) = (free_port(), free_port());
+        let yaml = format!(
+            "public_url: http://127.0.0.1:{port}\nlisten: {{address: '127.0.0.1:{port}'}}\nadmin: {{address: '127.0.0.1:{admin}'}}\n{telemetry}\n{}",
+            parties.fill(NOTES).replace("introspection-secret", "\"${INTROSPECTION_SECRET}\"")
+        );
+        let path = file(&yaml);
+        let mut command = command(&["serve", "-c", path.to_str().unwrap()]);
+        command.env("INTROSPECTION_SECRET", SECRET);
+        let process = Process::serve(command).await;
+        process.event("authorization server metadata found").await;
+        Self { process, parties, port }
+    }
+
+    fn post(&self, body: &str) -> Call {
+        Call::new(([127, 0, 0, 1], self.port).into(), "POST", "/notes").body(body)
+    }
+
+    fn mint(
+        &self,
+        edit: impl Fn(crate::harness::token::Token) -> crate::harness::token::Token,
+    ) -> String {
+        let claims = crate::harness::token::Token::new()
+            .audience(&format!("http://127.0.0.1:{}/notes", self.port))
+            .scope("notes.read");
+        self.parties.authorization_server.mint(&edit(claims))
+    }
+
+    /// Sends a request and returns its one line.
+    async fn line(&self, call: Call) -> Value {
+        let response = call.send().await;
+        let id = response.header("x-request-id").unwrap().to_owned();
+        let of_this = |event: &Value| event["request_id"] == *id;
+        let lines = crate::harness::clock::eventually("a log line", || {
+            let lines: Vec<_> =
+                self.process.events("request").into_iter().filter(of_this).collect();
+            if lines.is_empty() { Err(self.process.lines().join("\n")) } else { Ok(lines) }
+        })
+        .await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["status"], json!(response.status));
+        lines[0].clone()
+    }
+}
+
+#[tokio::test]
+async fn allowed_request_is_one_line_with_every_field() {
+    let logged = Logged::start("").await;
+    let token = logged.mint(|claims| claims);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}"#;
+    let line = logged.line(logged.post(body).bearer(&token)).await;
+    for (field, value) in [
+        ("route", json!("notes")),
+        ("method", json!("POST")),
+        ("rpc_method", json!("tools/call")),
+        ("rpc_name", json!("add")),
+        ("status", json!(200)),
+        ("outcome", json!("allowed")),
+        ("subject", json!("alice")),
+        ("client_id", json!("client-1")),
+        ("issuer", json!(logged.parties.authorization_server.issuer())),
+        ("upstream", json!(logged.parties.upstream.url())),
+    ] {
+        assert_eq!(line[field], value, "{field} in {line}");
+    }
+    for field in ["duration_ms", "auth_ms", "upstream_ms"] {
+        assert!(line[field].as_f64().is_some_and(|ms| (0.0..10_000.0).contains(&ms)), "{line}");
+    }
+    assert_eq!(line.get("reason"), None);
+}
+
+#[tokio::test]
+async fn refusal_says_what_would_cure_it() {
+    let logged = Logged::start("").await;
+    let foreign = logged.mint(|claims| claims.audience("account"));
+    let line = logged.line(logged.post("{}").bearer(&foreign)).await;
+    assert_eq!((&line["outcome"], &line["reason"]), (&json!("denied"), &json!("wrong_audience")));
+    let port = logged.port;
+    assert_eq!(
+        line["detail"],
+        format!(
+            "aud is [account]; this route accepts [http://127.0.0.1:{port}/notes]: add an audience mapper, or routes.notes.audiences"
+        )
+    );
+    for (call, reason, cure) in [
+        (logged.post("{}"), "missing_token", "no bearer token"),
+        (logged.post("{}").bearer("unknown"), "inactive", "corp says the token is not active"),
+        (
+            logged.post("{}").bearer(&logged.mint(|claims| claims.scope("other"))),
+            "insufficient_scope",
+            "notes.read",
+        ),
+        (
+            logged.post("{}").bearer(&logged.mint(|claims| claims.with("iss", "https://other"))),
+            "wrong_issuer",
+            "accepted_issuers",
+        ),
+        (logged.post("{}").host("evil.example"), "host_not_allowed", "listen.allowed_hosts"),
+        (
+            logged.post("{}").header("Origin", "https://evil.example"),
+            "origin_not_allowed",
+            "listen.allowed_origins",
+        ),
+    ] {
+        let line = logged.line(call).await;
+        assert_eq!(line["reason"], reason, "{line}");
+        assert!(line["detail"].as_str().unwrap().contains(cure), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_never_appear() {
+    let logged = Logged::start("telemetry: {log: {level: trace}}").await;
+    let token = "canary-access-token";
+    let claims = World::start().await.claims();
+    logged.parties.authorization_server.know(token, &claims.json());
+    for call in [
+        logged.post("{}").bearer(token),
+        logged.post("{}").bearer("canary-unknown-token"),
+        logged.post("{}").bearer("canary-malformed token"),
+        logged.post("{}").header("Authorization", "Basic canary-basic"),
+        logged.post("{}").header("Cookie", "canary-cookie"),
+        logged.post(r#"{"id":1,"method":"x","params":{"arguments":"canary-argument"}}"#),
+    ] {
+        logged.line(call).await;
+    }
+    let in_query =
+        Call::new(([127, 0, 0, 1], logged.port).into(), "GET", "/notes?access_token=canary-query");
+    logged.line(in_query).await;
+    let log = logged.process.lines().join("\n");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
+async fn five_inactive_answers_at_first_are_suspicious_once() {
+    let logged = Logged::start("").await;
+    let warnings = || {
+        let lines = logged.process.lines();
+        lines.iter().filter(|line| line.contains("may this client")).count()
+    };
+    for n in 0..8 {
+        logged.line(logged.post("{}").bearer(&format!("unknown-{n}"))).await;
+        assert_eq!(warnings(), usize::from(n >= 4), "after {n} more");
+    }
+}
+
+#[tokio::test]
+async fn five_inactive_answers_after_an_active_one_are_not() {
+    let logged = Logged::start("").await;
+    logged.line(logged.post("{}").bearer(&logged.mint(|claims| claims))).await;
+    for n in 0..8 {
+        logged.line(logged.post("{}").bearer(&format!("unknown-{n}"))).await;
+    }
+    assert!(!logged.process.lines().join("\n").contains("may this client"));
+}
+
+#[tokio::test]
+async fn requests_are_not_logged_when_that_is_switched_off() {
+    let logged = Logged::start("telemetry: {access_log: false}").await;
+    logged.post("{}").send().await;
+    logged.process.signal("TERM");
+    logged.process.event("stopped").await;
+    assert_eq!(logged.process.events("request").len(), 0);
+}

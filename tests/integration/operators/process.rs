@@ -1,0 +1,162 @@
+//! The binary: exit statuses, signals, `healthcheck`.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::harness::{
+    NOTES, Parties,
+    client::Call,
+    gateway::free_port,
+    process::{Process, Said, command, file, say},
+    upstream::Feed,
+};
+
+/// A configuration on free ports, and the port of the public listener.
+fn config(parties: &Parties, listen: &str) -> (String, u16) {
+    let (port, admin) = (free_port(), free_port());
+    let yaml = format!(
+        "public_url: http://127.0.0.1:{port}\nlisten: {{address: '127.0.0.1:{port}'{listen}}}\nadmin: {{address: '127.0.0.1:{admin}'}}\n{}",
+        parties.fill(NOTES)
+    );
+    (file(&yaml).to_str().unwrap().to_owned(), port)
+}
+
+#[test]
+fn wrong_configuration_is_status_2_with_every_problem() {
+    let path = file(
+        "public_url: ftp://x\nlisten: {adress: 1}\nroutes:\n  Notes: {path: notes, upstream: ''}\n",
+    );
+    let path = path.to_str().unwrap();
+    for command in
+        [vec!["serve", "-c", path], vec!["check", "-c", path], vec!["healthcheck", "-c", path]]
+    {
+        let Said { code, out: _, err } = say(&command);
+        assert_eq!(code, Some(2), "{command:?}: {err}");
+        if command[0] == "serve" {
+            for place in [":1:13: public_url: ", ":2:10: listen.adress: ", "routes.Notes"] {
+                assert!(err.contains(place), "{place} in {err}");
+            }
+            assert!(err.lines().all(|line| line.starts_with(path)), "{err}");
+        }
+    }
+}
+
+#[test]
+fn wrong_command_line_is_status_2() {
+    for arguments in [&["serve", "--nonsense"][..], &["nonsense"], &[], &["serve", "--listen", "x"]]
+    {
+        let Said { code, out, err } = say(arguments);
+        assert_eq!((code, &*out), (Some(2), ""), "{arguments:?}");
+        assert!(!err.is_empty());
+    }
+    let Said { code, err, .. } = say(&["serve", "-c", "/nowhere/gatehouse.yaml"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("/nowhere/gatehouse.yaml"), "{err}");
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for arguments in [["--help"], ["--version"]] {
+        let Said { code, out, err } = say(&arguments);
+        assert_eq!((code, &*err), (Some(0), ""));
+        assert!(out.contains("gatehouse"));
+    }
+}
+
+#[tokio::test]
+async fn address_in_use_is_status_1_and_says_which() {
+    let parties = Parties::start().await;
+    for (flag, key) in [("--listen", "listen.address"), ("--admin", "admin.address")] {
+        let (path, _) = config(&parties, "");
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let Said { code, err, .. } = say(&["serve", "-c", &path, flag, &address]);
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.contains(&address) && err.contains(key), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn second_gateway_on_the_same_address_does_not_start() {
+    let parties = Parties::start().await;
+    let (path, port) = config(&parties, "");
+    let _first = Process::serve(command(&["serve", "-c", &path])).await;
+    let Said { code, err, .. } = say(&["serve", "-c", &path]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains(&format!("127.0.0.1:{port}")), "{err}");
+}
+
+#[tokio::test]
+async fn health_is_readiness() {
+    let parties = Parties::start().await;
+    let (path, _) = config(&parties, "");
+    let Said { code, err, .. } = say(&["healthcheck", "-c", &path]);
+    assert_eq!(code, Some(1), "nobody is there: {err}");
+    parties.authorization_server.unpublish_all();
+    let process = Process::serve(command(&["serve", "-c", &path])).await;
+    let Said { code, err, .. } = say(&["healthcheck", "-c", &path]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("not ready: authorization server corp"), "{err}");
+    drop(process);
+    let (path, _) = config(&Parties::start().await, "");
+    let yaml = std::fs::read_to_string(&path).unwrap();
+    let ready = yaml.replace(
+        "client:",
+        "metadata: {introspection_endpoint: 'http://127.0.0.1:1/'}\n    client:",
+    );
+    let path = file(&ready);
+    let path = path.to_str().unwrap();
+    let _process = Process::serve(command(&["serve", "-c", path])).await;
+    let Said { code, out, err } = say(&["healthcheck", "-c", path]);
+    assert_eq!((code, &*out, &*err), (Some(0), "", ""));
+}
+
+#[tokio::test]
+async fn flags_and_variables_win_over_the_file() {
+    let parties = Parties::start().await;
+    let (path, port) = config(&parties, "");
+    let (by_flag, by_variable) = (free_port(), free_port());
+    let mut command = command(&["serve", "-c", &path, "--listen", &format!("127.0.0.1:{by_flag}")]);
+    command.env("GATEHOUSE_LISTEN_ADDRESS", "127.0.0.1:1");
+    command.env("GATEHOUSE_ADMIN_ADDRESS", format!("127.0.0.1:{by_variable}"));
+    let _process = Process::serve(command).await;
+    let ask = |port: u16, path: &str| Call::new(([127, 0, 0, 1], port).into(), "GET", path);
+    assert_eq!(ask(by_variable, "/livez").send().await.status, 200);
+    assert_eq!(ask(by_flag, "/notes").send().await.status, 401);
+    assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "the file's port is free");
+}
+
+#[tokio::test]
+async fn termination_drains_and_is_status_0() {
+    let parties = Parties::start().await;
+    for signal in ["TERM", "INT"] {
+        let (path, port) = config(&parties, "");
+        let mut process = Process::serve(command(&["serve", "-c", &path])).await;
+        let call = Call::new(([127, 0, 0, 1], port).into(), "GET", "/notes");
+        assert_eq!(call.send().await.status, 401);
+        process.signal(signal);
+        assert_eq!(process.ended().await.code(), Some(0), "{signal}");
+        assert_eq!(process.events("stopped").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn second_signal_ends_it_at_once() {
+    let parties = Parties::start().await;
+    let (path, port) = config(&parties, "");
+    let mut process = Process::serve(command(&["serve", "-c", &path])).await;
+    process.event("authorization server metadata found").await;
+    let (_feed, reply) = Feed::events();
+    parties.upstream.next(reply);
+    let claims = crate::harness::token::Token::new()
+        .audience(&format!("http://127.0.0.1:{port}/notes"))
+        .scope("notes.read");
+    let token = parties.authorization_server.mint(&claims);
+    let call = Call::new(([127, 0, 0, 1], port).into(), "POST", "/notes").bearer(&token).body("{}");
+    let mut client = call.open().await;
+    assert_eq!(client.head().await.status, 200);
+    process.signal("TERM");
+    process.event("draining").await;
+    process.signal("TERM");
+    assert!(process.ended().await.code().is_some());
+    assert_eq!(process.events("stopped").len(), 0, "it did not wait for the request");
+}
