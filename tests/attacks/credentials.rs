@@ -107,11 +107,8 @@ async fn control_bytes_in_a_token() {
         let mut client = RawClient::connect(address).await;
         client.send([start.as_bytes(), &[byte], end].concat()).await;
         let response = client.response().await;
-        let challenge = if byte < 0x80 {
-            Challenge::Without
-        } else {
-            Challenge::Error("invalid_request")
-        };
+        let challenge =
+            if byte < 0x80 { Challenge::Without } else { Challenge::Error("invalid_request") };
         refused(&world, &format!("{byte:#x}"), &response, status, challenge);
     }
     assert_eq!(world.authorization_server.introspection_count(), 0);

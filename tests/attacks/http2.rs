@@ -127,9 +127,11 @@ async fn cve_2026_48529_identities_of_interleaved_streams_do_not_mix() {
         }
     }
     assert_eq!(world.upstream.requests().len(), usize::from(STREAMS / 4));
-    assert!(world.upstream.requests().iter().all(|request| {
-        request.header("x-stream").unwrap().parse::<u16>().unwrap() % 4 == 0
-    }));
+    assert!(
+        world.upstream.requests().iter().all(|request| {
+            request.header("x-stream").unwrap().parse::<u16>().unwrap() % 4 == 0
+        })
+    );
 }
 
 /// B06: the library drops a fragment; what was matched is what is forwarded.

