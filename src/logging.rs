@@ -19,7 +19,14 @@ use std::{
 use tracing::Level;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
-use crate::config::settings::LogFormat;
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
 
 /// Starts logging for the whole process; a second call changes nothing.
 pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'static) -> Log {

@@ -9,9 +9,8 @@ use tracing::Level;
 
 use super::{DONE, FAILED};
 use crate::{
-    config::settings::LogFormat,
     demo::{self, DemoFailure, DemoOptions},
-    logging,
+    logging::{self, LogFormat},
 };
 
 /// Runs the demo; returns the exit status.

@@ -10,7 +10,10 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::oauth::{ClientId, Issuer, PublicOrigin, ResourceIdentifier, Scope, Secret};
+use crate::{
+    logging::LogFormat,
+    oauth::{ClientId, Issuer, PublicOrigin, ResourceIdentifier, Scope, Secret},
+};
 
 /// The whole configuration in force.
 #[derive(Clone, Debug)]
@@ -107,15 +110,6 @@ pub struct Telemetry {
     pub log_level: tracing::Level,
     /// Whether each request is logged.
     pub access_log: bool,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
 }
 
 /// One entry of `authorization_servers`.

@@ -20,11 +20,14 @@ use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
     secret::{describe, read_secret, resolve_path},
-    settings::{AllowedHost, AllowedOrigin, AudienceMatch, LogFormat},
+    settings::{AllowedHost, AllowedOrigin, AudienceMatch},
     suggest::closest,
     web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
 };
-use crate::oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret};
+use crate::{
+    logging::LogFormat,
+    oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret},
+};
 
 /// Gives a type with `FromStr` its place in the file and in the schema.
 macro_rules! text_leaf {

@@ -331,6 +331,17 @@ mod tests {
     }
 
     #[test]
+    fn line_feed_that_comes_apart_from_its_carriage_return_is_passed_on() {
+        let mut rewriter = EndpointRewriter::default();
+        for piece in ["data: x\r\n\r", "\n", "event: endpoint\r\ndata: /m\r\n\r", "\n: hi\r\n\r\n"]
+        {
+            rewriter.push(piece.as_bytes(), |_| Some("/r".to_owned())).unwrap();
+            assert!(rewriter.is_between_events(), "{piece:?}");
+        }
+        assert_eq!(*rewriter.push(b"\n", |_| None).unwrap(), *b"\n");
+    }
+
+    #[test]
     fn comments_pass_at_once() {
         let mut rewriter = EndpointRewriter::default();
         for comment in [":\n", ": ping\r\n", ": a comment that is longer than what is kept of it\n"]

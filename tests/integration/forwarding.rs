@@ -3,14 +3,11 @@
 mod bodies;
 mod endpoints;
 mod failures;
+mod http2;
 mod sessions;
 mod streams;
 
-use crate::harness::{
-    EXPOSED, NOTES, World, assert_answered,
-    client::H2Client,
-    upstream::{RESULT, Reply},
-};
+use crate::harness::{EXPOSED, NOTES, World, assert_answered, upstream::Reply};
 
 #[tokio::test]
 async fn bytes_that_were_judged_are_the_bytes_that_are_sent() {
@@ -220,26 +217,6 @@ async fn public_route_needs_no_token_and_strips_the_one_it_gets() {
     assert!(!world.upstream.log().contains("secret-token"));
     let origin = world.gateway.post("/open").header("Origin", "https://evil.example").body("{}");
     assert_eq!(origin.send().await.status, 403, "a public route is not for every page");
-}
-
-#[tokio::test]
-async fn http2_is_served_with_prior_knowledge() {
-    let world = World::start().await;
-    let mut client = H2Client::connect(world.gateway.address()).await;
-    let authorization = format!("Bearer {}", world.token());
-    let headers = [("authorization", &*authorization), ("content-type", "application/json")];
-    for _ in 0..3 {
-        let response = client.send("POST", "/notes", &headers, "{\"id\":1}").await;
-        assert_eq!((response.status, response.text()), (200, RESULT.to_owned()));
-    }
-    let response = client.send("POST", "/notes", &headers[1..], crate::harness::PING).await;
-    assert_eq!(response.status, 401);
-    assert_eq!(response.header("www-authenticate"), Some(&*world.challenge("")));
-    assert!(response.text().contains(r#""id":1"#));
-    assert_eq!(response.header("connection"), None);
-    let response = client.send("POST", "/notes/../notes", &headers, "{}").await;
-    assert_eq!(response.status, 400);
-    assert_eq!(world.upstream.requests().len(), 3);
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! `listen`, `admin`, `telemetry` and `sessions` as written.
 
-use crate::config::{
-    reader::Placed,
-    settings::{AllowedHost, AllowedOrigin, LogFormat},
-    values::{Address, Count, LogLevel, Network, SecretFile, SecretText, Span, Switch},
+use crate::{
+    config::{
+        reader::Placed,
+        settings::{AllowedHost, AllowedOrigin},
+        values::{Address, Count, LogLevel, Network, SecretFile, SecretText, Span, Switch},
+    },
+    logging::LogFormat,
 };
 
 section! {

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::{MINIMAL, TestEnvironment, problems, read};
-use crate::config::{
-    parse,
-    settings::{
-        Access, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication, LogFormat,
-        ProtectedSettings,
+use crate::{
+    config::{
+        parse,
+        settings::{
+            Access, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication,
+            ProtectedSettings,
+        },
     },
+    logging::LogFormat,
 };
 
 #[test]

@@ -4,6 +4,7 @@ use crate::harness::{
     NOTES, World, assert_answered,
     client::{Call, RawClient},
     clock::eventually,
+    upstream::Reply,
 };
 
 fn upload(world: &World, length: usize) -> Call {
@@ -127,7 +128,7 @@ async fn client_that_asks_first_is_told_to_go_on() {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let world = World::start().await;
-    world.upstream.answer(|request| crate::harness::upstream::Reply::json(&request.text()));
+    world.upstream.answer(|request| Reply::json(&request.text()));
     let call = |n: u32| world.gateway.post("/notes").bearer("t").body(n.to_string());
     world.authorization_server.know("t", &world.claims().json());
     let mut client = RawClient::connect(world.gateway.address()).await;
@@ -135,4 +136,16 @@ async fn pipelined_requests_are_answered_in_order() {
     for n in 0..5 {
         assert_eq!(client.response().await.text(), n.to_string());
     }
+}
+
+#[tokio::test]
+async fn answer_that_comes_before_the_body_was_read_passes() {
+    let world = World::start().await;
+    let Reply::Raw(bytes) = Reply::with(413, &[], "too much for me") else { panic!() };
+    world.upstream.next(Reply::Early(bytes));
+    let mut client = begin(&world, &upload(&world, 1_000_000), &vec![b'z'; 100_000]).await;
+    let response = client.response().await;
+    assert_eq!((response.status, &*response.text()), (413, "too much for me"));
+    drop(client);
+    assert_aborted(&world).await;
 }

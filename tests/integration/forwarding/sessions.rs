@@ -212,3 +212,21 @@ async fn unusable_session_of_an_upstream_is_a_bad_gateway() {
         assert_eq!(response.header("mcp-session-id"), None);
     }
 }
+
+#[tokio::test]
+async fn session_of_a_public_route_is_sealed_too() {
+    let world = World::with(
+        "authorization_servers: {}\nroutes: {open: {path: /open, upstream: UPSTREAM, access: public}}\n",
+    )
+    .await;
+    give_sessions(&world, "s1");
+    let post = || world.gateway.post("/open");
+    let session = post().body("initialize").send().await;
+    let session = session.header("mcp-session-id").unwrap().to_owned();
+    assert!(!session.contains("s1"));
+    let call = post().header("Mcp-Session-Id", &session).body("{}");
+    assert_answered(&call.send().await);
+    assert_eq!(last_session(&world).as_deref(), Some("s1"));
+    let call = post().header("Mcp-Session-Id", "s1").body("{}");
+    assert_eq!(call.send().await.status, 404);
+}

@@ -7,7 +7,6 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -307,8 +306,7 @@ async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
         Answer::Stall(bytes) => {
             let _ = writer.write_all(&bytes).await;
             let _ = writer.flush().await;
-            tokio::time::sleep(Duration::from_mins(10)).await;
-            return false;
+            return std::future::pending().await;
         }
         Answer::Close => return false,
     };

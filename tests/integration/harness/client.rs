@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2;
+use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::AsyncWriteExt as _,
@@ -178,6 +178,23 @@ impl H2Client {
         Self { sender, authority: address.to_string() }
     }
 
+    /// Sends one request, and returns what comes back while it comes.
+    pub(crate) async fn open(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<Incoming> {
+        let uri = format!("http://{}{path}", self.authority);
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        within("a response", self.sender.send_request(request)).await.unwrap()
+    }
+
     /// Sends one request; `headers` besides the pseudo-headers.
     pub(crate) async fn send(
         &mut self,
@@ -186,14 +203,7 @@ impl H2Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> RawResponse {
-        let uri = format!("http://{}{path}", self.authority);
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-        let response = within("a response", self.sender.send_request(request)).await.unwrap();
-        let (parts, body) = response.into_parts();
+        let (parts, body) = self.open(method, path, headers, body).await.into_parts();
         let fields = parts.headers.iter().map(|(name, value)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         });

@@ -1,21 +1,26 @@
 //! Bounded waiting, in place of sleeping.
 
-use std::{fmt::Debug, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 /// Waits for something to hold, looking again and again; panics with what was last seen.
-pub(crate) async fn eventually<T: Debug>(
+pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    eventually_heard(what, async || look()).await
+}
+
+/// As [`eventually`], where looking means asking somebody.
+pub(crate) async fn eventually_heard<T>(
     what: &str,
-    mut look: impl FnMut() -> Result<T, String>,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
 ) -> T {
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        match look() {
+        match look().await {
             Ok(found) => return found,
             Err(seen) => last = seen,
         }
         tokio::time::sleep(PAUSE).await;
     }
-    panic!("{what}: still {last} after {:?}", PAUSE * ATTEMPTS);
+    panic!("{what}: still {last} after {ATTEMPTS} looks");
 }
 
 /// Waits for a peer, with a bound.

@@ -27,7 +27,7 @@ use gatehouse::{
 
 use super::{
     client::Call,
-    clock::{eventually, within},
+    clock::{eventually, eventually_heard, within},
     raw::RawResponse,
 };
 
@@ -110,15 +110,26 @@ impl TestGateway {
 
     /// Waits until it is ready.
     pub(crate) async fn ready(&self) {
-        let mut answer = self.operate("/readyz").await;
-        for _ in 0..1000 {
-            if answer.status == 200 {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            answer = self.operate("/readyz").await;
-        }
-        panic!("never ready: {answer:?}");
+        self.readiness(200, "ready").await;
+    }
+
+    /// Waits until `/readyz` answers with this status and words.
+    pub(crate) async fn readiness(&self, status: u16, words: &str) {
+        eventually_heard("readiness", async || {
+            let answer = self.operate("/readyz").await;
+            let is_so = answer.status == status && answer.text().contains(words);
+            if is_so { Ok(()) } else { Err(format!("{answer:?}")) }
+        })
+        .await;
+    }
+
+    /// Waits until one line of `/metrics` has this value.
+    pub(crate) async fn counts(&self, series: &str, value: f64) {
+        eventually_heard(series, async || {
+            let found = self.metric(series).await;
+            if (found - value).abs() < 0.1 { Ok(()) } else { Err(found.to_string()) }
+        })
+        .await;
     }
 
     /// Drains it, and returns when nothing runs any more.

@@ -43,6 +43,8 @@ pub(crate) enum Reply {
     Silence,
     /// The end of the connection, before the request's body was read.
     CloseAtOnce,
+    /// These bytes before the request's body was read, of which only a part is taken then.
+    Early(Vec<u8>),
 }
 
 /// The upstream's end of a [`Feed`].
@@ -304,8 +306,14 @@ async fn converse(stream: TcpStream, state: &State) -> Option<()> {
         let framing = request_framing(&headers);
         let mut request = Received { method, target, headers, body: Vec::new() };
         let next = lock(&state.next).pop_front();
-        if matches!(next, Some(Reply::CloseAtOnce)) {
-            return None;
+        match &next {
+            Some(Reply::CloseAtOnce) => return None,
+            Some(Reply::Early(bytes)) => {
+                writer.write_all(bytes).await.ok()?;
+                while reader.more().await {}
+                return None;
+            }
+            _ => {}
         }
         let mut body = Vec::new();
         if !reader.body(framing, &mut body).await {
@@ -328,7 +336,8 @@ async fn converse(stream: TcpStream, state: &State) -> Option<()> {
                 while reader.more().await {}
                 return None;
             }
-            Reply::CloseAtOnce => return None,
+            // Answered before the body was read.
+            Reply::CloseAtOnce | Reply::Early(_) => return None,
         }
     }
 }

@@ -21,15 +21,8 @@ fn drain(world: &mut World) -> JoinSet<()> {
 /// Begins to drain while something is held, and waits until operators see it.
 async fn drain_visibly(world: &mut World) -> JoinSet<()> {
     let draining = drain(world);
-    for _ in 0..1000 {
-        let response = world.gateway.operate("/readyz").await;
-        if response.status == 503 {
-            assert_eq!(response.text(), "draining\n");
-            return draining;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("never began to drain");
+    world.gateway.readiness(503, "draining\n").await;
+    draining
 }
 
 async fn ended(mut draining: JoinSet<()>) {

@@ -1,6 +1,8 @@
 //! What one peer may cost: the rows of the table about sizes and times.
 
-use crate::harness::{NOTES, World, assert_answered, client::RawClient, refusal};
+use crate::harness::{
+    NOTES, World, assert_answered, client::RawClient, clock::eventually_heard, refusal,
+};
 
 async fn limited(limits: &str) -> World {
     World::with(&format!("listen: {{limits: {{{limits}}}}}\n{NOTES}")).await
@@ -114,16 +116,19 @@ async fn connections_beyond_the_limit_are_answered_and_closed() {
     let response = refused.response().await;
     assert_eq!(response.status, 503, "{response:?}");
     assert!(response.header("retry-after").is_some());
+    let body = crate::harness::json(&response.text());
+    assert_eq!(body["error"]["code"], -32000);
+    assert_eq!(body["error"]["message"], "Overloaded");
     refused.closed().await;
     assert_eq!(world.upstream.requests().len(), 2);
     drop(held);
-    for _ in 0..500 {
-        if world.authorized().send().await.status == 200 {
-            return;
+    eventually_heard("a place becomes free", async || {
+        match world.authorized().send().await.status {
+            200 => Ok(()),
+            status => Err(status.to_string()),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("a place never became free");
+    })
+    .await;
 }
 
 #[tokio::test]
