@@ -5,6 +5,7 @@
 //! challenge or its absence, and an upstream that has not received a single byte.
 
 mod back_pressure;
+mod configuration;
 mod credentials;
 mod framing;
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
@@ -14,6 +15,7 @@ mod headers;
 mod http2;
 mod introspection;
 mod introspection_cache;
+mod introspection_questions;
 mod metadata;
 mod oracle;
 mod origins;

@@ -64,12 +64,14 @@ async fn document_and_challenge_are_not_made_from_the_request() {
 /// L02: the challenge leads to the document, and the document to the resource.
 #[tokio::test]
 async fn challenge_leads_to_the_document_of_the_resource() {
-    let other = "  other:\n    path: /deep/other\n    upstream: UPSTREAM\n    required_scopes: []\n";
+    let other =
+        "  other:\n    path: /deep/other\n    upstream: UPSTREAM\n    required_scopes: []\n";
     let world = World::with(&format!("{NOTES}{other}")).await;
     for path in ["/notes", "/deep/other"] {
         let response = world.gateway.post(path).body(PING).send().await;
         let challenge = response.header("www-authenticate").unwrap();
-        let url = challenge.split("resource_metadata=\"").nth(1).unwrap().split('"').next().unwrap();
+        let url =
+            challenge.split("resource_metadata=\"").nth(1).unwrap().split('"').next().unwrap();
         let target = url.strip_prefix(world.gateway.origin()).expect("our own origin");
         let document = world.gateway.get(target).send().await;
         assert_eq!(document.status, 200, "{url}");

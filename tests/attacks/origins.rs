@@ -91,7 +91,10 @@ async fn foreign_origin_on_a_public_route() {
 /// M03, M04: a page that reaches us under a name of its own is sent away, also with a good token.
 #[tokio::test]
 async fn rustsec_2026_0189_hosts_that_are_not_ours() {
-    let world = World::with(&format!("listen: {{allowed_hosts: [proxy.internal, 'pinned.internal:81']}}\n{NOTES}")).await;
+    let world = World::with(&format!(
+        "listen: {{allowed_hosts: [proxy.internal, 'pinned.internal:81']}}\n{NOTES}"
+    ))
+    .await;
     let port = world.gateway.port();
     for host in [
         "evil.example".to_owned(),
@@ -116,7 +119,9 @@ async fn rustsec_2026_0189_hosts_that_are_not_ours() {
         }
     }
     assert_eq!(world.authorization_server.introspection_count(), 0);
-    for host in ["proxy.internal", "PROXY.internal:99", "pinned.internal:81", "localhost", "[::1]:1"] {
+    for host in
+        ["proxy.internal", "PROXY.internal:99", "pinned.internal:81", "localhost", "[::1]:1"]
+    {
         assert_answered(&world.authorized().host(host).send().await);
     }
 }
@@ -186,7 +191,12 @@ async fn needed_fields_are_exposed() {
 async fn cve_2026_33252_simple_cross_site_requests() {
     let world = World::start().await;
     let cookie = format!("access_token={0}; session={0}; token={0}", world.token());
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/json",
+    ] {
         let call = world.gateway.request("POST", "/notes").header("Content-Type", kind);
         let call = call.header("Cookie", &cookie).body(PING);
         let foreign = call.clone().header("Origin", "http://evil.example").send().await;

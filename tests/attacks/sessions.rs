@@ -76,8 +76,14 @@ async fn cve_2026_52869_session_of_another_principal() {
         ("no client", world.claims().without("client_id")),
         ("no subject", world.claims().without("sub")),
         ("nobody", world.claims().without("sub").without("client_id")),
-        ("subject and client swapped", world.claims().subject("client-1").with("client_id", "alice")),
-        ("subject and client run together", world.claims().subject("alicec").with("client_id", "lient-1")),
+        (
+            "subject and client swapped",
+            world.claims().subject("client-1").with("client_id", "alice"),
+        ),
+        (
+            "subject and client run together",
+            world.claims().subject("alicec").with("client_id", "lient-1"),
+        ),
     ] {
         let token = world.authorization_server.mint(&claims);
         assert_unknown(&world, "/notes", &token, &session, what).await;
@@ -303,7 +309,8 @@ async fn concurrent_requests_of_one_session() {
     }
     assert!(all.join_all().await.iter().all(|status| *status == 200));
     let own = |request: &crate::harness::raw::Received| {
-        request.text().contains("initialize") || request.header("mcp-session-id") == Some("canary-1")
+        request.text().contains("initialize")
+            || request.header("mcp-session-id") == Some("canary-1")
     };
     assert!(world.upstream.requests().iter().all(own));
 }
@@ -316,8 +323,11 @@ async fn sessions_of_two_principals_do_not_mix() {
     world.upstream.answer(move |request| {
         number += 1;
         let session = format!("session-{number}");
-        let given: &[(&str, &str)] =
-            if request.text().contains("initialize") { &[("Mcp-Session-Id", &session)] } else { &[] };
+        let given: &[(&str, &str)] = if request.text().contains("initialize") {
+            &[("Mcp-Session-Id", &session)]
+        } else {
+            &[]
+        };
         Reply::with(200, given, RESULT)
     });
     let alice = world.token();
