@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{NOTES, World, assert_answered, authorization_server::Answer, token::now},
-    oracle::{Challenge, refused, still_serves, untouched},
+    oracle::{Challenge, refused, still_serves},
 };
 
 const QUICK: &str =
