@@ -267,7 +267,7 @@ async fn rustsec_2025_0055_log_lines_cannot_be_forged() {
         gateway.post("/notes").bearer("good").header(name, value).send().await;
         sent += 1;
     }
-    for target in ["/%22%7d", "/notes?\"x", "/a|b", "/nowhere?%0d%0aforged"] {
+    for target in ["/%22%7d", "/a|b", "/nowhere?%0d%0aforged"] {
         gateway.post(target).send().await;
         sent += 1;
     }

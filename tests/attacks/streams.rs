@@ -144,7 +144,9 @@ async fn end_of_a_stream_is_told_as_it_was() {
         (&["data: x\n\nevent: endp"], false),
     ] {
         let (feed, mut client) = open(&world).await;
-        pieces.iter().for_each(|piece| feed.chunk(piece));
+        for piece in pieces {
+            feed.chunk(piece);
+        }
         feed.end();
         let ended = loop {
             match client.chunk().await {
