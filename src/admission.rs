@@ -56,6 +56,16 @@ pub enum Inadmissible {
     TargetTooLong,
 }
 
+impl Inadmissible {
+    /// Whether hyper was given a stand-in, so that nothing of the head is the client's.
+    pub fn hides_the_request(self) -> bool {
+        self != Self::CHUNK_SYNTAX
+    }
+
+    /// The one finding about a body: the head before it was the client's.
+    pub const CHUNK_SYNTAX: Self = Self::Framing("chunk syntax");
+}
+
 /// Checks a request head and reads its target.
 ///
 /// `finding` is what the connection layer knows against it.

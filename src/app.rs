@@ -226,7 +226,9 @@ impl Serving {
 
 async fn finish(tasks: &TaskTracker, drain_timeout: Duration) {
     tasks.close();
-    if tokio::time::timeout(drain_timeout, tasks.wait()).await.is_err() {
+    // What is left is cut within the time, not after it.
+    let patience = drain_timeout.saturating_sub(CUTTING);
+    if tokio::time::timeout(patience, tasks.wait()).await.is_err() {
         info!(connections = tasks.len(), "listen.drain_timeout passed; closing what is left");
     }
 }
@@ -262,8 +264,11 @@ fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> Socket
     sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
 }
 
+/// What ending the process takes of `drain_timeout`.
+const CUTTING: Duration = Duration::from_millis(100);
+
 /// Connections of one worker beyond the limit that are answered at once.
-const MAX_TURNED_AWAY: usize = 64;
+const MAX_TURNED_AWAY: usize = 256;
 
 fn revision() -> &'static str {
     option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")

@@ -49,7 +49,11 @@ pub struct Authenticator {
 
 /// Proof that a token is active, from an accepted issuer, for this resource and in time.
 #[derive(Clone, Debug)]
-pub struct VerifiedToken {
+pub struct VerifiedToken(TokenIdentity);
+
+/// Whose a token is, as its authorization server says; no proof of anything else.
+#[derive(Clone, Debug)]
+pub struct TokenIdentity {
     facts: Arc<TokenFacts>,
     server: Arc<AuthorizationServer>,
 }
@@ -111,8 +115,11 @@ impl Authenticator {
         };
         match knowledge {
             Knowledge::Active(facts) => {
-                self.judge(&facts)?;
-                Ok(VerifiedToken { facts, server: Arc::clone(&self.server) })
+                let identity = TokenIdentity { facts, server: Arc::clone(&self.server) };
+                match self.judge(&identity.facts) {
+                    Ok(()) => Ok(VerifiedToken(identity)),
+                    Err(invalid) => Err(invalid.of(identity).into()),
+                }
             }
             Knowledge::Inactive => Err(InvalidToken::inactive(&settings.name).into()),
             Knowledge::Unavailable(cause) => {
@@ -123,6 +130,23 @@ impl Authenticator {
 }
 
 impl VerifiedToken {
+    /// Whose it is.
+    pub fn identity(&self) -> &TokenIdentity {
+        &self.0
+    }
+
+    /// The scopes it was granted.
+    pub fn scope(&self) -> &Scope {
+        &self.0.facts.scope
+    }
+
+    /// Who acts.
+    pub fn principal(&self) -> &Principal {
+        &self.0.facts.principal
+    }
+}
+
+impl TokenIdentity {
     /// The issuer, as configured.
     pub fn issuer(&self) -> &Issuer {
         &self.server.settings().issuer
@@ -136,16 +160,6 @@ impl VerifiedToken {
     /// The client it was issued to, when it names one.
     pub fn client_id(&self) -> Option<&ClientId> {
         self.facts.client_id.as_ref()
-    }
-
-    /// The scopes it was granted.
-    pub fn scope(&self) -> &Scope {
-        &self.facts.scope
-    }
-
-    /// Who acts.
-    pub fn principal(&self) -> &Principal {
-        &self.facts.principal
     }
 }
 

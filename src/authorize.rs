@@ -72,7 +72,10 @@ impl Permit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizeError {
     /// Scopes are missing.
-    #[error("the token has [{granted}]; this needs [{required}]")]
+    #[error(
+        "the token has [{granted}]; this needs [{required}]: the client must ask for them all, or \
+         required_scopes of the route is too much"
+    )]
     InsufficientScope {
         /// All scopes that the operation needs.
         required: Scope,

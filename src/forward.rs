@@ -111,7 +111,7 @@ pub enum ForwardError {
     #[error("the upstream answered {0}")]
     Refused(&'static str),
     /// The upstream cannot be reached, or spoke no HTTP.
-    #[error("the upstream {0}")]
+    #[error("the upstream failed")]
     Send(#[source] SendError),
     /// No response head within `response_timeout`.
     #[error("no response head within upstream.response_timeout")]
@@ -120,7 +120,10 @@ pub enum ForwardError {
 
 /// The session reference of a request does not open here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown session, or one of another principal or route")]
+#[error(
+    "unknown session, or one of another principal or route: the client must begin anew; sessions.keys \
+     lets sessions outlive a restart"
+)]
 pub struct UnknownSession;
 
 impl Upstream {
@@ -211,7 +214,7 @@ impl Upstream {
         }
         let (response, lease) = match sent {
             Ok(Ok(answered)) => answered,
-            Ok(Err(SendError::ConnectTimeout)) | Err(_) => {
+            Err(_) => {
                 ending.outcome = UpstreamOutcome::Timeout;
                 return Err(ForwardError::Timeout);
             }

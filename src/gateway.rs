@@ -16,9 +16,11 @@ mod record;
 
 use std::{net::IpAddr, sync::Arc};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
 use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 pub use self::answer::GatewayBody;
 use self::{
@@ -41,7 +43,7 @@ use crate::{
     jsonrpc::Glance,
     rejection::Rejection,
     resource::ProtectedResource,
-    router::{Below, Destination},
+    router::{Below, Destination, RouteError},
     snapshot::Snapshot,
 };
 
@@ -110,7 +112,11 @@ impl Gateway {
         let access_log = self.snapshot.settings.telemetry.access_log;
         let NewId { request_id, traceparent } = self.ids.next();
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
-        let mut record = Record::new(&parts, request_id, access_log, &self.clock);
+        let metrics = &self.snapshot.routeless;
+        let mut record = Record::new(&parts, request_id, access_log, metrics, &self.clock);
+        if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
+            record.hide_method();
+        }
         let refusable = Refusable::new(&parts);
         let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
@@ -136,6 +142,17 @@ impl Gateway {
         response
     }
 
+    /// What a connection beyond the limit is told.
+    pub fn turn_away(&self) -> Response<Bytes> {
+        let NewId { request_id, .. } = self.ids.next();
+        let text = request_id.to_str().unwrap_or_default();
+        warn!(request_id = text, detail = %Rejection::Overloaded, "connection turned away");
+        let mut response = Rejection::Overloaded.into_response(None, None, text);
+        answer::expose(response.headers_mut());
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
+        response
+    }
+
     async fn serve(
         &self,
         head: Box<Head>,
@@ -143,7 +160,13 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
-        match self.snapshot.router.route(&head.parts, &head.target, has_body)? {
+        let routed = self.snapshot.router.route(&head.parts, &head.target, has_body);
+        let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
+        if let (Err(RouteError::Host(_)), true) = (&routed, is_absolute) {
+            let foreign = "absolute form with an authority that is not ours";
+            return Err(Inadmissible::Target(foreign).into());
+        }
+        match routed? {
             Destination::Document(document) => answer::document(document, &head.parts.headers)
                 .ok_or(Rejection::DocumentUnavailable),
             Destination::PublicPreflight => Ok(answer::public_preflight()),
@@ -267,7 +290,7 @@ impl Gateway {
     /// Reads a refused request's body for the `id` it holds, where that costs little.
     async fn read_for_id(&self, body: Incoming, refusable: &Refusable) -> Option<Glance> {
         let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
-        if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.is_post {
+        if body.is_end_stream() || !is_short || refusable.expects_continue {
             return None;
         }
         let _permit = self.refusal_budget.0.try_acquire().ok()?;
@@ -294,7 +317,7 @@ async fn authenticate(
         return resource.policy.anonymous().ok_or(missing.into());
     };
     let authenticated = authenticator.authenticate(headers, target.query()).await;
-    record.authenticated(authenticated.as_ref().ok());
+    record.authenticated(&authenticated);
     Ok(authenticated?.into())
 }
 
@@ -343,9 +366,7 @@ impl Unopened {
         let opened = resource.upstream.open_endpoint(&reference, principal);
         match opened {
             Ok(destination) if !has_query => Ok(destination),
-            _ if resource.forwards_subpaths => {
-                Ok(forward::Destination::Below(format!("/{reference}").into()))
-            }
+            // Not even where subpaths are forwarded: a foreign reference is as if it had never been.
             _ => Err(forward::UnknownSession.into()),
         }
     }
@@ -354,7 +375,6 @@ impl Unopened {
 /// What a refusal must remember of a request head.
 struct Refusable {
     origin: Option<HeaderValue>,
-    is_post: bool,
     expects_continue: bool,
     is_http1: bool,
 }
@@ -363,7 +383,6 @@ impl Refusable {
     fn new(parts: &Parts) -> Self {
         Self {
             origin: parts.headers.get(header::ORIGIN).cloned(),
-            is_post: parts.method == Method::POST,
             expects_continue: parts.headers.contains_key(header::EXPECT),
             is_http1: parts.version < Version::HTTP_2,
         }

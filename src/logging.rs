@@ -31,12 +31,20 @@ pub enum LogFormat {
 }
 
 /// Starts logging for the whole process; a second call changes nothing.
-pub fn start(format: LogFormat, level: Level, output: impl Write + Send + 'static) -> Log {
+///
+/// `has_colour`: whether the output is a terminal, for the form that people read.
+pub fn start(
+    format: LogFormat,
+    level: Level,
+    output: impl Write + Send + 'static,
+    has_colour: bool,
+) -> Log {
     let queue = LogQueue::start(output);
     let log = Log(queue.entries.clone());
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(level))
         .with_target(false)
+        .with_ansi(has_colour)
         .with_writer(queue);
     // Fails only when a subscriber is set already, as in a test binary.
     let _ = match format {

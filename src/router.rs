@@ -75,7 +75,7 @@ pub enum RouteError {
     #[error("routes take GET, POST and DELETE; a message endpoint takes POST")]
     Method(Arc<ProtectedResource>, &'static str),
     /// No route has this path.
-    #[error("no route has this path")]
+    #[error("no route has this path: compare routes.*.path, and the Host with its public_url")]
     NotFound,
     /// The web origin is not allowed.
     #[error("Origin is not allowed: listen.allowed_origins would allow it")]
@@ -129,7 +129,7 @@ impl Router {
         if parts.headers.get(header::ORIGIN).is_some_and(|origin| !resource.origins.allow(origin)) {
             return Err(RouteError::Origin(Arc::clone(resource)));
         }
-        let is_endpoint = matches!(below, Below::Reference(_)) && !resource.forwards_subpaths;
+        let is_endpoint = matches!(below, Below::Reference(_));
         match parts.method {
             Method::OPTIONS => Ok(Destination::Preflight(resource)),
             Method::GET | Method::DELETE if is_endpoint => {
@@ -141,6 +141,7 @@ impl Router {
             Method::GET | Method::POST | Method::DELETE => {
                 Ok(Destination::Resource(resource, below))
             }
+            _ if is_endpoint => Err(RouteError::Method(Arc::clone(resource), "POST, OPTIONS")),
             _ => Err(RouteError::Method(Arc::clone(resource), "GET, POST, DELETE, OPTIONS")),
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         pool::Tls,
         session::{NoKey, Sealer},
     },
-    metrics::Metrics,
+    metrics::{Metrics, RouteMetrics},
     oauth::PublicOrigin,
     resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
     router::{Hosts, PublicDocument, Router, Site},
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub router: Router,
     /// Every authorization server in use.
     pub authorization_servers: Vec<Arc<AuthorizationServer>>,
+    /// Where requests that no route takes are counted.
+    pub routeless: Arc<RouteMetrics>,
 }
 
 /// What a snapshot is built with, besides the settings.
@@ -92,7 +94,8 @@ impl Snapshot {
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
-        Ok(Self { settings, router, authorization_servers })
+        let routeless = Arc::new(around.metrics.route(ROUTELESS));
+        Ok(Self { settings, router, authorization_servers, routeless })
     }
 }
 
@@ -235,3 +238,6 @@ fn add_root_documents(site: &mut Site) {
         }
     }
 }
+
+/// The label of requests without a route: no route can be named so.
+const ROUTELESS: &str = "_none";

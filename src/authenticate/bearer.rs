@@ -18,16 +18,16 @@ use crate::oauth::BearerToken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
     /// A token stands in the query (`access_token`).
-    #[error("an access token in the query is not accepted")]
+    #[error("an access token in the query is not accepted: send it in the Authorization header")]
     InQuery,
     /// None came, or none of a scheme that we take.
-    #[error("no bearer token came with the request")]
+    #[error("no bearer token came with the request: the client must log in, as the challenge says")]
     Missing,
     /// More than one `Authorization` field came.
-    #[error("more than one Authorization header")]
+    #[error("more than one Authorization header: send one")]
     Repeated,
     /// What stands where the token should be is none.
-    #[error("the Authorization header is malformed")]
+    #[error("the Authorization header is malformed: send `Authorization: Bearer <token>`")]
     Syntax,
 }
 

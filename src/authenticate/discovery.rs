@@ -47,8 +47,8 @@ pub enum DiscoveryError {
     Malformed(Url),
     /// It has no endpoint that we could use.
     #[error(
-        "the metadata has no usable introspection_endpoint: set \
-         authorization_servers.*.metadata.introspection_endpoint"
+        "the metadata has no introspection_endpoint that is https (or http on loopback): set \
+         metadata.introspection_endpoint of this authorization server, or insecure_allow_http"
     )]
     NoIntrospectionEndpoint,
     /// It could not be fetched.

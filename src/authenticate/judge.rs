@@ -5,7 +5,7 @@
 //! the authorization server itself said "active" by its own clock; `nbf` and `iat` have the
 //! configured skew.
 
-use super::{Authenticator, token_facts::TokenFacts};
+use super::{Authenticator, TokenIdentity, token_facts::TokenFacts};
 use crate::config::settings::AudienceMatch;
 
 /// Why a token is not acceptable.
@@ -14,6 +14,7 @@ use crate::config::settings::AudienceMatch;
 pub struct InvalidToken {
     fault: TokenFault,
     detail: Box<str>,
+    identity: Option<Box<TokenIdentity>>,
 }
 
 /// What is wrong with a token.
@@ -41,23 +42,36 @@ impl InvalidToken {
         self.fault
     }
 
+    /// Whose it is, when the authorization server said so.
+    pub fn identity(&self) -> Option<&TokenIdentity> {
+        self.identity.as_deref()
+    }
+
+    pub(super) fn of(self, identity: TokenIdentity) -> Self {
+        Self { identity: Some(Box::new(identity)), ..self }
+    }
+
     pub(super) fn inactive(server: &str) -> Self {
         let detail = format!(
             "authorization server {server} says the token is not active: expired, revoked, of \
-             another server, or not to be introspected by our client"
+             another server, or not to be introspected by our client: the client must log in \
+             again, or the authorization server must let our client introspect"
         );
         Self::new(TokenFault::Inactive, detail)
     }
 
     fn new(fault: TokenFault, detail: String) -> Self {
-        Self { fault, detail: detail.into() }
+        Self { fault, detail: detail.into(), identity: None }
     }
 }
 
 impl Authenticator {
     pub(super) fn judge(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
         if let Some(kind) = &facts.other_type {
-            let detail = format!("the token is of type {kind:?}, not an access token");
+            let detail = format!(
+                "the token is of type {kind:?}, not an access token: the client must send the access \
+                 token"
+            );
             return Err(InvalidToken::new(TokenFault::OtherType, detail));
         }
         if facts.is_bound {
@@ -106,7 +120,10 @@ impl Authenticator {
         let now = self.clock.unix_seconds();
         let skew = self.server.settings().clock_skew.as_secs_f64();
         if let Some(exp) = facts.expires_at.filter(|exp| *exp <= now) {
-            let detail = format!("the token expired {:.0} s ago (exp {exp:.0})", now - exp);
+            let detail = format!(
+                "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
+                now - exp
+            );
             return Err(InvalidToken::new(TokenFault::Expired, detail));
         }
         for (claim, time) in [("nbf", facts.not_before), ("iat", facts.issued_at)] {

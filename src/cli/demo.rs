@@ -15,7 +15,9 @@ use crate::{
 
 /// Runs the demo; returns the exit status.
 pub fn demo(once: bool) -> u8 {
-    logging::start(LogFormat::Pretty, Level::WARN, io::stderr());
+    let errors = io::stderr();
+    let has_colour = errors.is_terminal();
+    logging::start(LogFormat::Pretty, Level::WARN, errors, has_colour);
     let mut out = io::stdout();
     let options = DemoOptions { once, has_colour: out.is_terminal() };
     let ended = Builder::new_current_thread()

@@ -1,9 +1,9 @@
 //! `gatehouse serve`: runs the gateway until it is told to stop.
 //!
-//! The first SIGTERM or SIGINT drains; a second one ends the process at once.
+//! The first SIGTERM or SIGINT drains; a second one ends the process at once, with status 1.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::Arc,
 };
 
@@ -25,7 +25,8 @@ use crate::{
 pub fn serve(loaded: Loaded) -> u8 {
     let Loaded { settings, warnings } = loaded;
     let telemetry = &settings.telemetry;
-    let log = logging::start(telemetry.log_format, telemetry.log_level, io::stdout());
+    let (out, has_colour) = (io::stdout(), io::stdout().is_terminal());
+    let log = logging::start(telemetry.log_format, telemetry.log_level, out, has_colour);
     for problem in &warnings {
         warn!(
             place = format!("{}:{}:{}", problem.file, problem.line, problem.column),
@@ -54,14 +55,29 @@ fn run(settings: Settings) -> Result<(), String> {
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot listen for signals".to_owned());
         };
+        let Ok(hangup) = signal(SignalKind::hangup()) else {
+            return Err("cannot listen for signals".to_owned());
+        };
         let app = App::start(settings, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
-        stopped(&mut terminate, &mut interrupt).await;
         tokio::select! {
-            () = app.shutdown() => {}
             () = stopped(&mut terminate, &mut interrupt) => {}
+            () = warn_of_reloads(hangup) => {}
         }
-        Ok(())
+        tokio::select! {
+            () = app.shutdown() => Ok(()),
+            () = stopped(&mut terminate, &mut interrupt) => {
+                Err("told to stop a second time: what was under way is cut".to_owned())
+            }
+        }
     })
+}
+
+/// Keeps a habitual SIGHUP from ending the process.
+async fn warn_of_reloads(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        warn!("SIGHUP: this version does not reload its configuration; restart it instead");
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn stopped(terminate: &mut Signal, interrupt: &mut Signal) {

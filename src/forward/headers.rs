@@ -89,7 +89,7 @@ fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     if is_hop_by_hop(text) || text.starts_with("x-gatehouse-") || text.starts_with("proxy-") {
         return false;
     }
-    if text == "forwarded" || text.starts_with("x-forwarded-") {
+    if matches!(text, "forwarded" | "x-real-ip") || text.starts_with("x-forwarded-") {
         return is_trusted && is_plain;
     }
     // Singleton fields of the protocol in another spelling could be read as the real ones.

@@ -10,21 +10,28 @@ use http::{HeaderValue, Method, StatusCode, request::Parts};
 use tracing::info;
 
 use crate::{
-    authenticate::VerifiedToken, authorize::Operation, clock::Clock, rejection::Rejection,
+    authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
+    authorize::Operation,
+    clock::Clock,
+    metrics::RouteMetrics,
+    rejection::Rejection,
     resource::ProtectedResource,
 };
 
 /// What is known of a request so far.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the request")]
 pub(super) struct Record {
     request_id: HeaderValue,
     method: Method,
+    is_method_known: bool,
+    routeless: Arc<RouteMetrics>,
     clock: Arc<dyn Clock>,
     is_logged: bool,
     started: Instant,
     resource: Option<Arc<ProtectedResource>>,
     operation: Operation,
-    token: Option<VerifiedToken>,
+    token: Option<TokenIdentity>,
     auth_ms: Option<f64>,
     allowed_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -41,11 +48,14 @@ impl Record {
         parts: &Parts,
         request_id: HeaderValue,
         is_logged: bool,
+        routeless: &Arc<RouteMetrics>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         Self {
             request_id,
             method: parts.method.clone(),
+            is_method_known: true,
+            routeless: Arc::clone(routeless),
             started: clock.instant(),
             clock: Arc::clone(clock),
             is_logged,
@@ -62,6 +72,11 @@ impl Record {
             is_body_left_unread: false,
             is_finished: false,
         }
+    }
+
+    /// The method at hand is not the client's.
+    pub(super) fn hide_method(&mut self) {
+        self.is_method_known = false;
     }
 
     pub(super) fn request_id(&self) -> &HeaderValue {
@@ -82,10 +97,16 @@ impl Record {
     }
 
     /// The token was judged.
-    pub(super) fn authenticated(&mut self, token: Option<&VerifiedToken>) {
+    pub(super) fn authenticated(&mut self, judged: &Result<VerifiedToken, AuthenticateError>) {
         if self.is_logged {
             self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
-            self.token = token.cloned();
+            self.token = match judged {
+                Ok(token) => Some(token.identity().clone()),
+                Err(AuthenticateError::Invalid(token)) => token.identity().cloned(),
+                Err(AuthenticateError::Credentials(_) | AuthenticateError::Unavailable { .. }) => {
+                    None
+                }
+            };
         }
     }
 
@@ -142,10 +163,9 @@ impl Record {
     pub(super) fn finish(mut self, status: StatusCode) {
         self.is_finished = true;
         let now = self.answered_at.unwrap_or_else(|| self.clock.instant());
-        if let Some(resource) = &self.resource {
-            resource.metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
-            resource.metrics.count_request(&self.method, status);
-        }
+        let metrics = self.resource.as_ref().map_or(&*self.routeless, |route| &route.metrics);
+        metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
+        metrics.count_request(&self.method, status);
         self.log(Some(status.as_u16()), now);
     }
 
@@ -158,15 +178,15 @@ impl Record {
         info!(
             request_id = self.request_id.to_str().unwrap_or_default(),
             route = resource.map(|resource| &*resource.name),
-            method = short(self.method.as_str()),
+            method = self.is_method_known.then(|| short(self.method.as_str())),
             rpc_method = self.operation.glance.method.as_deref().map(short),
             rpc_name = self.operation.glance.name.as_deref().map(short),
             status,
             outcome = self.outcome,
             reason = self.reason,
             detail = self.detail.as_deref(),
-            subject = token.and_then(VerifiedToken::subject).map(|subject| short(subject.as_str())),
-            client_id = token.and_then(VerifiedToken::client_id).map(|id| short(id.as_str())),
+            subject = token.and_then(TokenIdentity::subject).map(|subject| short(subject.as_str())),
+            client_id = token.and_then(TokenIdentity::client_id).map(|id| short(id.as_str())),
             issuer = token.map(|token| token.issuer().as_str()),
             upstream = resource.filter(|_| self.allowed_at.is_some()).map(|r| r.upstream.url()),
             duration_ms = milliseconds(self.started, now),

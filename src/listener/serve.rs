@@ -28,7 +28,6 @@ use super::{
 use crate::{
     admission::Inadmissible,
     gateway::{Arrival, GatewayBody},
-    rejection::Rejection,
 };
 
 impl Connection {
@@ -170,7 +169,7 @@ fn note_end(ended: hyper::Result<()>) {
 fn finding(fault: WireFault) -> Inadmissible {
     match fault {
         WireFault::BothLengths => Inadmissible::Framing("Content-Length and Transfer-Encoding"),
-        WireFault::ChunkSyntax => Inadmissible::Framing("chunk syntax"),
+        WireFault::ChunkSyntax => Inadmissible::CHUNK_SYNTAX,
         WireFault::FieldSyntax => Inadmissible::Framing("header field syntax"),
         WireFault::HeadTimeout => Inadmissible::HeadTimeout,
         WireFault::HeadTooLarge => Inadmissible::HeadTooLarge("listen.limits.max_header_bytes"),
@@ -187,7 +186,7 @@ fn finding(fault: WireFault) -> Inadmissible {
 /// Answers a connection that is one too many, and closes it.
 pub(super) async fn turn_away(mut stream: TcpStream, service: &Service) {
     let Ok(_place) = service.turned_away.try_acquire() else { return };
-    let response = Rejection::Overloaded.into_response(None, None, "none");
+    let response = service.gateway.turn_away();
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
     for (name, value) in &parts.headers {

@@ -217,7 +217,10 @@ impl<S: Transport> Wire<S> {
         }
     }
 
-    /// Reads ahead, within a bound, to see the connection end; `true` once the response is out.
+    /// Reads ahead to see the connection end; `true` once the response is out.
+    ///
+    /// A client that sends more behind a request than may be read ahead loses the connection: its
+    /// leaving could not be seen any more.
     fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             if self.is_answered() {
@@ -228,7 +231,7 @@ impl<S: Transport> Wire<S> {
                 return Poll::Ready(Ok(false));
             }
             if self.received.len() >= READ_AHEAD_BYTES {
-                return Poll::Pending;
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             ready!(self.poll_receive(cx)?);
         }
@@ -307,7 +310,7 @@ impl<S: Transport> Wire<S> {
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: invalid\r\nconnection: close\r\n\r\n";
 
 /// How much is read from the connection behind a request in flight.
-const READ_AHEAD_BYTES: usize = 16 * 1024;
+const READ_AHEAD_BYTES: usize = 64 * 1024;
 
 const READ_BYTES: usize = 4096;
 const LEAST_READ_BYTES: usize = 1024;

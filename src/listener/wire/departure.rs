@@ -1,7 +1,7 @@
 //! Noticing that a client has left while nobody reads from its connection.
 //!
 //! 1. Where the reader is waiting on the socket, the socket wakes it and nothing here runs.
-//! 2. Where it is not (a request body nobody takes, a full read-ahead), the operating system is
+//! 2. Where it is not (a request body nobody takes), the operating system is
 //!    asked every half second.
 //! 3. A client that closed its sending side counts as gone: a response to it would most often go
 //!    nowhere, and HTTP gives no other sign.

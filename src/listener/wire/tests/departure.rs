@@ -66,7 +66,7 @@ async fn bytes_pipelined_behind_a_request_do_not_hide_that_the_client_left() {
 }
 
 #[tokio::test]
-async fn bytes_beyond_the_read_ahead_do_not_hide_that_the_client_left() {
+async fn bytes_behind_a_request_do_not_hide_that_the_client_left() {
     let server = Server::start().await;
     let sent = format!("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n{}", "x".repeat(100_000));
     let mut client = open(&server, &sent).await;

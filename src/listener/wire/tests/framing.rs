@@ -27,13 +27,14 @@ async fn a_request_behind_another_waits_for_its_response() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_bounded_part_is_read_ahead() {
+async fn too_much_behind_a_request_in_flight_ends_the_connection() {
     let server = Server::start().await;
     let mut client = server.connect_with_small_buffers().await;
     client.write_all(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
     let behind = vec![b'x'; 1024 * 1024];
-    let sent = timeout(ms(1000), client.write_all(&behind)).await;
-    assert!(sent.is_err(), "all of it was taken");
+    let sent = timeout(ms(3000), client.write_all(&behind)).await;
+    assert!(sent.expect("the connection ends").is_err(), "all of it was taken");
+    assert_eq!(server.seen(), ["GET /hold"]);
 }
 
 #[tokio::test]
