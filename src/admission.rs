@@ -73,12 +73,14 @@ pub fn admit(parts: &Parts, finding: Option<Inadmissible>) -> Result<Target, Ina
             .iter()
             .try_for_each(|name| check(name).map(drop).map_err(Inadmissible::Field))?;
     }
-    for name in &VISIBLE_ASCII {
-        if parts.headers.get(name).is_some_and(|value| !is_visible_ascii(value)) {
+    for (name, value) in &parts.headers {
+        if VISIBLE_ASCII.contains(name) && !is_visible_ascii(value) {
             return Err(Inadmissible::Field(name_of(name)));
         }
+        if *name == header::CONNECTION {
+            check_connection(value)?;
+        }
     }
-    check_connection(&parts.headers)?;
     Target::read(parts)
 }
 
@@ -101,14 +103,11 @@ fn is_visible_ascii(value: &HeaderValue) -> bool {
     value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-fn check_connection(headers: &HeaderMap) -> Result<(), Inadmissible> {
-    for value in headers.get_all(header::CONNECTION) {
-        let options = value.to_str().map_err(|_| Inadmissible::Field("connection"))?;
-        for option in options.split(',').map(str::trim) {
-            let names_one = |name: &&HeaderName| option.eq_ignore_ascii_case(name.as_str());
-            if END_TO_END.iter().any(|name| names_one(&name)) {
-                return Err(Inadmissible::Field("connection names an end-to-end field"));
-            }
+fn check_connection(value: &HeaderValue) -> Result<(), Inadmissible> {
+    let options = value.to_str().map_err(|_| Inadmissible::Field("connection"))?;
+    for option in options.split(',').map(str::trim) {
+        if END_TO_END.iter().any(|name| option.eq_ignore_ascii_case(name.as_str())) {
+            return Err(Inadmissible::Field("connection names an end-to-end field"));
         }
     }
     Ok(())

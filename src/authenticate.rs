@@ -51,7 +51,7 @@ pub struct Authenticator {
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     facts: Arc<TokenFacts>,
-    issuer: Issuer,
+    server: Arc<AuthorizationServer>,
 }
 
 /// Why a request is not authenticated.
@@ -112,7 +112,7 @@ impl Authenticator {
         match knowledge {
             Knowledge::Active(facts) => {
                 self.judge(&facts)?;
-                Ok(VerifiedToken { facts, issuer: settings.issuer.clone() })
+                Ok(VerifiedToken { facts, server: Arc::clone(&self.server) })
             }
             Knowledge::Inactive => Err(InvalidToken::inactive(&settings.name).into()),
             Knowledge::Unavailable(cause) => {
@@ -125,7 +125,7 @@ impl Authenticator {
 impl VerifiedToken {
     /// The issuer, as configured.
     pub fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.server.settings().issuer
     }
 
     /// The subject, when the token names one.

@@ -191,7 +191,7 @@ impl Upstream {
     pub async fn forward(
         &self,
         permit: &Permit,
-        outgoing: Outgoing,
+        outgoing: Box<Outgoing>,
         worker: &Worker,
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
@@ -232,7 +232,7 @@ impl Upstream {
         response.map_err(|error| ForwardError::Send(error.into()))
     }
 
-    fn request(&self, outgoing: Outgoing) -> Option<Request<RequestBody>> {
+    fn request(&self, outgoing: Box<Outgoing>) -> Option<Request<RequestBody>> {
         let path = match outgoing.destination {
             Destination::Endpoint(path) => path,
             Destination::Main if outgoing.target.query().is_none() => self.path.clone(),

@@ -116,7 +116,9 @@ impl Gateway {
         let mut body = Some(body);
         let served = match admission::admit(&parts, arrival.finding) {
             Ok(target) => {
-                let head = Head { parts, target, peer: arrival.peer.text, is_trusted, traceparent };
+                let peer = arrival.peer.text;
+                // Boxed: each stage's future would have room for it twice.
+                let head = Box::new(Head { parts, target, peer, is_trusted, traceparent });
                 self.serve(head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
@@ -136,7 +138,7 @@ impl Gateway {
 
     async fn serve(
         &self,
-        head: Head,
+        head: Box<Head>,
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
@@ -164,7 +166,7 @@ impl Gateway {
     async fn call(
         &self,
         stage: Stage<'_>,
-        head: Head,
+        head: Box<Head>,
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
@@ -184,16 +186,12 @@ impl Gateway {
         };
         let is_listening = operation.is_listening();
         record.allowed();
-        let forwarded = Forwarded {
-            peer: head.peer,
-            is_trusted: head.is_trusted,
-            request_id: record.request_id().clone(),
-            host: host(&head.parts.headers, &head.target),
-            traceparent: head.traceparent,
-        };
-        let Parts { method, headers, .. } = head.parts;
-        let target = head.target;
-        let outgoing = Outgoing {
+        let Head { parts, target, peer, is_trusted, traceparent } = *head;
+        let host = host(&parts.headers, &target);
+        let request_id = record.request_id().clone();
+        let forwarded = Forwarded { peer, is_trusted, request_id, host, traceparent };
+        let Parts { method, headers, .. } = parts;
+        let outgoing = Box::new(Outgoing {
             method,
             headers,
             target,
@@ -202,7 +200,7 @@ impl Gateway {
             forwarded,
             session,
             is_listening,
-        };
+        });
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();

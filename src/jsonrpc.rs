@@ -29,8 +29,15 @@ pub struct Glance {
 impl Glance {
     /// Looks at a whole body.
     pub fn at(body: &[u8]) -> Self {
+        // Told that it is text, the parser does not ask again for every string in it.
+        match std::str::from_utf8(body) {
+            Ok(text) => Self::read(serde_json::Deserializer::from_str(text)),
+            Err(_) => Self::read(serde_json::Deserializer::from_slice(body)),
+        }
+    }
+
+    fn read<'de>(mut json: serde_json::Deserializer<impl serde_json::de::Read<'de>>) -> Self {
         let mut glance = Self::default();
-        let mut json = serde_json::Deserializer::from_slice(body);
         let read = Envelope(&mut glance).deserialize(&mut json).and_then(|()| json.end());
         if read.is_ok() { glance } else { Self::default() }
     }

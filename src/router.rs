@@ -121,12 +121,9 @@ impl Router {
         let site = self.hosts.site(target.authority()).ok_or_else(misdirected)?;
         let site = self.sites.get(site).ok_or_else(misdirected)?;
         let path = target.path();
-        if let Some(document) = site.documents.get(path) {
+        if path.split('/').any(|segment| segment == ".well-known") {
+            let document = site.documents.get(path).ok_or(RouteError::DocumentNotFound)?;
             return document_for(&parts.method, document);
-        }
-        let is_well_known = |segment| matches!(segment, ".well-known");
-        if path.split('/').any(is_well_known) {
-            return Err(RouteError::DocumentNotFound);
         }
         let (resource, below) = site.resource(path).ok_or(RouteError::NotFound)?;
         if parts.headers.get(header::ORIGIN).is_some_and(|origin| !resource.origins.allow(origin)) {

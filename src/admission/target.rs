@@ -12,6 +12,7 @@
 //! of the host.
 
 use http::{Version, header, request::Parts, uri::PathAndQuery};
+use memchr::memchr;
 
 use super::Inadmissible;
 
@@ -78,10 +79,10 @@ fn read_authority(parts: &Parts) -> Result<Authority, Inadmissible> {
 
 fn check_path(path: &str) -> Result<(), &'static str> {
     let rest = path.strip_prefix('/').ok_or("not an absolute path")?;
-    let segments = rest.split('/').count();
-    for (index, segment) in rest.split('/').enumerate() {
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
         // A lone trailing slash is the router's to judge; any other empty segment is `//`.
-        if segment.is_empty() && index + 1 != segments {
+        if segment.is_empty() && segments.peek().is_some() {
             return Err("empty path segment");
         }
         if matches!(segment, "." | "..") {
@@ -145,7 +146,7 @@ impl Authority {
                 address.parse::<std::net::Ipv6Addr>().map_err(|_| refuse)?;
                 address.len() + "[]".len()
             }
-            None => text.find(':').unwrap_or(text.len()),
+            None => memchr(b':', bytes).unwrap_or(text.len()),
         };
         let (host, port) = text.split_at_checked(host_end).ok_or(refuse)?;
         let port = match port.strip_prefix(':') {
@@ -182,12 +183,18 @@ fn parse_port(digits: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| plain && *port != 0)
 }
 
+/// Labels of letters, digits, `-` and `_` with single dots between them.
 fn is_host_name(host: &str) -> bool {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    host.len() <= 253 && host.split('.').all(is_label)
+    let mut is_label_empty = true;
+    for byte in host.bytes() {
+        match byte {
+            b'.' if is_label_empty => return false,
+            b'.' => is_label_empty = true,
+            b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => is_label_empty = false,
+            _ => return false,
+        }
+    }
+    !is_label_empty && host.len() <= 253
 }
 
 #[cfg(test)]

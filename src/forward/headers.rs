@@ -1,8 +1,7 @@
 //! Which header fields cross the gateway, in either direction.
 //!
-//! 1. A request upstream is built from scratch: the client's fields are moved over one by one,
-//!    without those that are hop-by-hop (RFC 9110 section 7.6.1), named by `Connection`, ours, or
-//!    dangerous to somebody who trusts them.
+//! 1. Every one of a client's fields is judged; those are taken out that are hop-by-hop (RFC 9110
+//!    section 7.6.1), named by `Connection`, ours, or dangerous to somebody who trusts them.
 //! 2. Names are compared with `_` and `.` read as `-`, for many servers do the same
 //!    (advisory CVE-2025-64484).
 //! 3. Forwarding fields are believed from trusted proxies only.
@@ -11,6 +10,7 @@
 //! Unknown fields pass in both directions.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use memchr::memchr2;
 
 use crate::admission::{self, mcp};
 
@@ -29,32 +29,22 @@ pub struct Forwarded {
     pub traceparent: HeaderValue,
 }
 
-/// Moves a client's fields into those of the request upstream.
+/// Turns a client's fields into those of the request upstream.
 pub fn for_upstream(
-    client: HeaderMap,
+    mut headers: HeaderMap,
     forwarded: Forwarded,
     configured: &[(HeaderName, HeaderValue)],
 ) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(client.len() + configured.len() + 6);
-    let connection = ConnectionOptions::read(&client);
-    let sent_chain = forwarded.is_trusted.then(|| joined(&client, &X_FORWARDED_FOR)).flatten();
-    let sent_proto = client.get(X_FORWARDED_PROTO).filter(|_| forwarded.is_trusted).cloned();
-    let traceparent = client.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
-    let mut last = None;
-    for (name, value) in client {
-        // `HeaderMap` names a repeated field once and leaves the name out after that.
-        let Some(name) = name.or_else(|| last.clone()) else { continue };
-        let is_ours = configured.iter().any(|(ours, _)| is_same_name(ours, &name));
-        let is_kept = !is_ours
-            && !connection.names(&name)
-            && passes_upstream(&name, forwarded.is_trusted)
-            && (name != TRACESTATE || traceparent.is_some());
-        if is_kept {
-            headers.append(name.clone(), value);
-        }
-        last = Some(name);
-    }
-    headers.insert(X_FORWARDED_FOR, chain(sent_chain, &forwarded.peer));
+    let sent_chain = forwarded.is_trusted.then(|| joined(&headers, &X_FORWARDED_FOR)).flatten();
+    let sent_proto = headers.get(X_FORWARDED_PROTO).filter(|_| forwarded.is_trusted).cloned();
+    let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
+    let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
+    keep_only(&mut headers, |name| {
+        passes_upstream(name, forwarded.is_trusted)
+            && !is_ours(name)
+            && (traceparent.is_some() || *name != TRACESTATE)
+    });
+    headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
     let is_scheme = |value: &HeaderValue| matches!(value.as_bytes(), b"http" | b"https");
     headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(HTTP));
     headers.insert(X_FORWARDED_HOST, forwarded.host);
@@ -66,24 +56,29 @@ pub fn for_upstream(
     headers
 }
 
-/// Moves an upstream's fields into those of the response to the client.
-pub fn for_client(upstream: HeaderMap) -> HeaderMap {
-    let connection = ConnectionOptions::read(&upstream);
-    let mut headers = HeaderMap::with_capacity(upstream.len() + 6);
-    let mut last = None;
-    for (name, value) in upstream {
-        let Some(name) = name.or_else(|| last.clone()) else { continue };
-        if !connection.names(&name) && passes_to_client(&name) {
-            headers.append(name.clone(), value);
-        }
-        last = Some(name);
-    }
+/// Turns an upstream's fields into those of the response to the client.
+pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
+    keep_only(&mut headers, passes_to_client);
     headers
+}
+
+/// Takes out the fields that do not pass, and those that `Connection` names.
+///
+/// In place: hyper hands a message's map on to the next one, and a new map would cost more than
+/// all the rest of this.
+fn keep_only(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
+    let connection = ConnectionOptions::read(headers);
+    let is_out = |name: &&HeaderName| !passes(name) || connection.names(name);
+    let out: Vec<HeaderName> = headers.keys().filter(is_out).cloned().collect();
+    for name in out {
+        // All values of the name.
+        headers.remove(name);
+    }
 }
 
 fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     let text = name.as_str();
-    let is_plain = !text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
+    let is_plain = memchr2(b'_', b'.', text.as_bytes()).is_none();
     let normal;
     let text = if is_plain {
         text
@@ -169,20 +164,16 @@ fn is_same_name(ours: &HeaderName, theirs: &HeaderName) -> bool {
 }
 
 /// The fields that `Connection` declares hop-by-hop.
-struct ConnectionOptions(Option<Vec<Box<str>>>);
+struct ConnectionOptions<'a>(Vec<&'a str>);
 
-impl ConnectionOptions {
-    fn read(headers: &HeaderMap) -> Self {
-        if !headers.contains_key(header::CONNECTION) {
-            return Self(None);
-        }
+impl<'a> ConnectionOptions<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
         let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-        let options = values.flat_map(|value| value.split(','));
-        Self(Some(options.map(|option| option.trim().to_ascii_lowercase().into()).collect()))
+        Self(values.flat_map(|value| value.split(',')).map(str::trim).collect())
     }
 
     fn names(&self, name: &HeaderName) -> bool {
-        self.0.as_ref().is_some_and(|options| options.iter().any(|each| **each == *name.as_str()))
+        self.0.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()))
     }
 }
 
@@ -192,11 +183,10 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
-fn chain(sent: Option<String>, peer: &HeaderValue) -> HeaderValue {
-    let own = || peer.clone();
-    let Some(sent) = sent else { return own() };
+fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
+    let Some(sent) = sent else { return peer };
     let text = format!("{sent}, {}", peer.to_str().unwrap_or_default());
-    HeaderValue::from_str(&text).unwrap_or_else(|_| own())
+    HeaderValue::from_str(&text).unwrap_or(peer)
 }
 
 /// `00-<trace id>-<parent id>-<flags>` of W3C Trace Context, level 1.
@@ -224,14 +214,23 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The sixteen lower-case hexadecimal digits of a number.
-pub fn hex_digits(mut number: u64) -> [u8; 16] {
-    let mut digits = [b'0'; 16];
-    for place in digits.iter_mut().rev() {
-        let nibble = (number & 0xf) as u8;
-        *place = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
-        number >>= 4;
-    }
+pub fn hex_digits(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    let (high, low) = digits.split_at_mut(8);
+    high.copy_from_slice(&eight_hex_digits(number >> 32));
+    low.copy_from_slice(&eight_hex_digits(number & 0xffff_ffff));
     digits
+}
+
+/// Eight digits at once, one in each byte of a word.
+fn eight_hex_digits(number: u64) -> [u8; 8] {
+    let spread = (number | (number << 16)) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | (spread << 8)) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (spread | (spread << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 in each byte whose nibble is ten or more: its digit is a letter.
+    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let text = nibbles + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'9' - 1);
+    text.to_be_bytes()
 }
 
 /// `X-Request-Id`.

@@ -19,6 +19,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
@@ -33,7 +34,7 @@ pub struct Pool {
     tls: Option<Tls>,
     connect_timeout: Duration,
     clock: Arc<dyn Clock>,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<IdleConnections>,
 }
 
 /// How to speak TLS to an upstream.
@@ -45,10 +46,58 @@ pub struct Tls {
     pub name: ServerName<'static>,
 }
 
+/// Connections in the order in which they were given back.
+#[derive(Debug, Default)]
+struct IdleConnections {
+    connections: Vec<Idle>,
+    /// When those that nobody will use again were last thrown away.
+    swept: Option<Instant>,
+}
+
 #[derive(Debug)]
 struct Idle {
     sender: SendRequest<RequestBody>,
     since: Instant,
+}
+
+impl Idle {
+    fn is_usable(&self, now: Instant) -> bool {
+        !self.sender.is_closed() && now.saturating_duration_since(self.since) < MAX_IDLE
+    }
+}
+
+impl IdleConnections {
+    /// The youngest that can take a request.
+    fn take(&mut self, now: Instant) -> Option<SendRequest<RequestBody>> {
+        let mut busy = Vec::new();
+        let mut taken = None;
+        while let Some(idle) = self.connections.pop() {
+            if !idle.is_usable(now) {
+                continue;
+            }
+            if idle.sender.is_ready() {
+                taken = Some(idle.sender);
+                break;
+            }
+            // Its task has not had its turn since the last response.
+            busy.push(idle);
+        }
+        self.connections.extend(busy.into_iter().rev());
+        taken
+    }
+
+    fn put(&mut self, idle: Idle) {
+        let now = idle.since;
+        let swept = *self.swept.get_or_insert(now);
+        // Under steady load only the youngest are ever looked at, and the rest would stay open.
+        if now.saturating_duration_since(swept) >= SWEEP_EVERY {
+            self.connections.retain(|each| each.is_usable(now));
+            self.swept = Some(now);
+        }
+        if self.connections.len() < MAX_IDLE_CONNECTIONS {
+            self.connections.push(idle);
+        }
+    }
 }
 
 /// A connection on loan; given back when a response was read to its end.
@@ -113,20 +162,14 @@ impl Pool {
     }
 
     fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
-        let mut idle = self.idle.lock().ok()?;
         let now = self.clock.instant();
-        let is_usable = |each: &Idle| {
-            !each.sender.is_closed() && now.saturating_duration_since(each.since) < MAX_IDLE
-        };
-        // The youngest first. What is closed or too old goes; what is not ready yet stays.
-        idle.retain(is_usable);
-        let ready = idle.iter().rposition(|each| each.sender.is_ready())?;
-        Some(idle.swap_remove(ready).sender)
+        self.idle.lock().ok()?.take(now)
     }
 
     async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError> {
         let stream = TcpStream::connect(&*self.address).await?;
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         match &self.tls {
             None => handshake(TokioIo::new(stream), tasks).await,
             Some(Tls { config, name }) => {
@@ -142,8 +185,13 @@ async fn handshake<T>(io: T, tasks: &TaskTracker) -> Result<SendRequest<RequestB
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (sender, connection) =
-        http1::Builder::new().max_header_size(64 * 1024).handshake(io).await?;
+    let (sender, connection) = http1::Builder::new()
+        .max_header_size(MAX_BUFFER_BYTES)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        // A small message is copied together and sent: cheaper than gathering it in the kernel.
+        .writev(false)
+        .handshake(io)
+        .await?;
     // Its errors reach whoever waits for a response; an idle connection's end is nobody's error.
     drop(tasks.spawn(async move { drop(connection.await) }));
     Ok(sender)
@@ -155,13 +203,18 @@ impl Lease {
         if self.sender.is_closed() {
             return;
         }
-        let Ok(mut idle) = self.pool.idle.lock() else { return };
-        if idle.len() < MAX_IDLE_CONNECTIONS {
-            let since = self.pool.clock.instant();
-            idle.push(Idle { sender: self.sender, since });
+        let since = self.pool.clock.instant();
+        if let Ok(mut idle) = self.pool.idle.lock() {
+            idle.put(Idle { sender: self.sender, since });
         }
     }
 }
 
+/// Finds out about an upstream that went away without a word.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
+/// Of what a connection reads, so that a client who takes nothing costs no more than this.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 256;
+const SWEEP_EVERY: Duration = Duration::from_secs(1);

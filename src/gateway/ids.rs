@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::forward::headers::hex_digits;
@@ -49,11 +50,12 @@ impl Ids {
                 digits.copy_from_slice(&hex_digits(number));
             }
         }
-        let value = |bytes: &[u8]| {
-            HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("none"))
+        let value = |bytes| {
+            let value = HeaderValue::from_maybe_shared(bytes);
+            value.unwrap_or_else(|_| HeaderValue::from_static("none"))
         };
-        let request_id = value(text.get(3..35).unwrap_or_default());
-        NewId { request_id, traceparent: value(&text) }
+        let text = Bytes::copy_from_slice(&text);
+        NewId { request_id: value(text.slice(3..35)), traceparent: value(text) }
     }
 }
 
@@ -80,6 +82,13 @@ mod tests {
         assert_eq!(made.len(), 2000);
         let is_hex = |id: &String| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
         assert!(made.iter().all(is_hex));
+    }
+
+    #[test]
+    fn digits_are_those_of_the_number() {
+        for number in [0, 1, 9, 10, 15, 16, 0x0123_4567_89ab_cdef, u64::MAX, u64::MAX / 7] {
+            assert_eq!(hex_digits(number), format!("{number:016x}").as_bytes());
+        }
     }
 
     #[test]

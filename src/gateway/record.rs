@@ -27,6 +27,7 @@ pub(super) struct Record {
     token: Option<VerifiedToken>,
     auth_ms: Option<f64>,
     allowed_at: Option<Instant>,
+    answered_at: Option<Instant>,
     upstream_ms: Option<f64>,
     outcome: &'static str,
     reason: Option<&'static str>,
@@ -53,6 +54,7 @@ impl Record {
             token: None,
             auth_ms: None,
             allowed_at: None,
+            answered_at: None,
             upstream_ms: None,
             outcome: "answered",
             reason: None,
@@ -81,8 +83,10 @@ impl Record {
 
     /// The token was judged.
     pub(super) fn authenticated(&mut self, token: Option<&VerifiedToken>) {
-        self.auth_ms = Some(self.milliseconds_since(self.started));
-        self.token = token.cloned();
+        if self.is_logged {
+            self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
+            self.token = token.cloned();
+        }
     }
 
     /// The body was looked at.
@@ -112,7 +116,9 @@ impl Record {
     /// The upstream answered, or failed to.
     pub(super) fn forwarded(&mut self) {
         let Some(since) = self.allowed_at else { return };
-        let milliseconds = self.milliseconds_since(since);
+        let now = self.clock.instant();
+        let milliseconds = milliseconds(since, now);
+        self.answered_at = Some(now);
         self.upstream_ms = Some(milliseconds);
         if let Some(resource) = &self.resource {
             resource.metrics.upstream_duration.observe(milliseconds / 1000.0);
@@ -123,7 +129,9 @@ impl Record {
     pub(super) fn refused(&mut self, rejection: &Rejection) {
         let reason = rejection.row().reason;
         self.reason = Some(reason);
-        self.detail = Some(detail(rejection));
+        self.detail = self.is_logged.then(|| detail(rejection));
+        // A refusal may have waited for the body since.
+        self.answered_at = None;
         self.outcome = if rejection.is_auth_decision() { "denied" } else { "refused" };
         if let (Some(resource), true) = (&self.resource, rejection.is_auth_decision()) {
             resource.metrics.count_denied(reason);
@@ -133,15 +141,15 @@ impl Record {
     /// The response head is ready.
     pub(super) fn finish(mut self, status: StatusCode) {
         self.is_finished = true;
+        let now = self.answered_at.unwrap_or_else(|| self.clock.instant());
         if let Some(resource) = &self.resource {
-            let seconds = self.milliseconds_since(self.started) / 1000.0;
-            resource.metrics.duration.observe(seconds);
+            resource.metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
             resource.metrics.count_request(&self.method, status);
         }
-        self.log(Some(status.as_u16()));
+        self.log(Some(status.as_u16()), now);
     }
 
-    fn log(&self, status: Option<u16>) {
+    fn log(&self, status: Option<u16>, now: Instant) {
         if !self.is_logged {
             return;
         }
@@ -161,23 +169,23 @@ impl Record {
             client_id = token.and_then(VerifiedToken::client_id).map(|id| short(id.as_str())),
             issuer = token.map(|token| token.issuer().as_str()),
             upstream = resource.filter(|_| self.allowed_at.is_some()).map(|r| r.upstream.url()),
-            duration_ms = self.milliseconds_since(self.started),
+            duration_ms = milliseconds(self.started, now),
             auth_ms = self.auth_ms,
             upstream_ms = self.upstream_ms,
             "request"
         );
     }
+}
 
-    fn milliseconds_since(&self, since: Instant) -> f64 {
-        self.clock.instant().saturating_duration_since(since).as_secs_f64() * 1000.0
-    }
+fn milliseconds(since: Instant, now: Instant) -> f64 {
+    now.saturating_duration_since(since).as_secs_f64() * 1000.0
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_finished {
             self.outcome = "cancelled";
-            self.log(None);
+            self.log(None, self.clock.instant());
         }
     }
 }
@@ -199,12 +207,7 @@ fn detail(rejection: &Rejection) -> String {
 
 /// The beginning of a text, at a character boundary.
 fn short(text: &str) -> &str {
-    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_TEXT_BYTES).last();
-    if text.len() <= MAX_TEXT_BYTES {
-        text
-    } else {
-        text.get(..end.unwrap_or(0)).unwrap_or_default()
-    }
+    text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()
 }
 
 const MAX_TEXT_BYTES: usize = 1024;

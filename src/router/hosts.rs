@@ -15,6 +15,8 @@ use crate::{admission::Authority, config::settings::AllowedHost, oauth::PublicOr
 /// The hosts that are served.
 #[derive(Debug)]
 pub struct Hosts {
+    /// The first public origin's, which most requests name.
+    usual: Option<Authority>,
     sites: HashMap<Authority, usize>,
     allowed: Vec<AllowedHost>,
     allows_loopback: bool,
@@ -39,6 +41,7 @@ impl Hosts {
             }
         }
         Self {
+            usual: origins.first().and_then(|o| Authority::parse(o.authority().as_bytes()).ok()),
             sites,
             allowed: allowed.to_vec(),
             allows_loopback: address.ip().to_canonical().is_loopback(),
@@ -47,6 +50,9 @@ impl Hosts {
 
     /// The site that a host belongs to, if it is ours.
     pub fn site(&self, authority: &Authority) -> Option<usize> {
+        if self.usual.as_ref() == Some(authority) {
+            return Some(0);
+        }
         if let Some(site) = self.sites.get(authority) {
             return Some(*site);
         }

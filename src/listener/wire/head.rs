@@ -192,7 +192,7 @@ impl Facts {
 
 /// RFC 9110 section 5.6.2.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+    !bytes.is_empty() && every(bytes, is_token_byte)
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

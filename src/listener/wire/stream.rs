@@ -53,7 +53,13 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
+        let wire = self.get_mut();
+        wire.is_flushed = false;
+        let written = Pin::new(&mut wire.stream).poll_write(cx, bytes);
+        if written.is_pending() {
+            wire.watch(cx)?;
+        }
+        written
     }
 
     fn poll_write_vectored(

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""CPU per request of the gateway, of nginx as a plain proxy, and of nginx with auth_request.
+
+    benches/proxy.py [--rounds 5] [--seconds 3] [--gateway target/release/gatehouse]
+
+Needs nginx and wrk. Upstream and load generator run on CPU 0, each proxy with one worker on CPU 1;
+64 keep-alive connections POST a small JSON-RPC call with a bearer token. All peers are up at once
+and take turns, round by round. Printed, per peer: CPU time of its whole process tree per 10,000
+requests, requests per second, p99 latency, and the ratio to nginx plain, taken round by round
+(median, least and greatest). It asserts nothing.
+"""
+
+import argparse
+import http.server
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKENS = {"opaque, 42 B": "o" * 42, "long, 891 B": "l" * 891}
+CONNECTIONS = 64
+CALL = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "list_notes", "arguments": {"folder": "inbox", "limit": 20, "q": "x" * 60}},
+    }
+)
+RESULT = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {"content": [{"type": "text", "text": "n" * 220}], "isError": False},
+    }
+)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class AuthorizationServer(http.server.BaseHTTPRequestHandler):
+    """Metadata, and "active" for every token."""
+
+    def do_GET(self):
+        origin = f"http://127.0.0.1:{self.server.server_port}"
+        self.reply({"issuer": origin, "introspection_endpoint": f"{origin}/introspect"})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        audience = self.server.audience
+        self.reply(
+            {
+                "active": True,
+                "scope": "notes.read",
+                "sub": "alice",
+                "client_id": "bench",
+                "aud": audience,
+                "exp": int(time.time()) + 3600,
+            }
+        )
+
+    def reply(self, document):
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def nginx(folder, name, server, http_part=""):
+    """Starts nginx with one worker; returns its process."""
+    prefix = folder / name
+    prefix.mkdir()
+    # As root, workers would become somebody who may not write here.
+    user = "user root;" if os.geteuid() == 0 else ""
+    (prefix / "nginx.conf").write_text(
+        f"""{user} daemon off; worker_processes 1; error_log {prefix}/error.log; pid {prefix}/pid;
+events {{ worker_connections 4096; }}
+http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {prefix}/b;
+  proxy_temp_path {prefix}/p; fastcgi_temp_path {prefix}/f; uwsgi_temp_path {prefix}/u;
+  scgi_temp_path {prefix}/s; {http_part} {server} }}"""
+    )
+    return ["nginx", "-p", str(prefix), "-c", str(prefix / "nginx.conf")]
+
+
+def start(command, cpu, **options):
+    return subprocess.Popen(
+        ["taskset", "-c", str(cpu), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **options,
+    )
+
+
+def await_port(port):
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+def tree(pid):
+    """A process and its descendants."""
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
+    return [pid] + [each for child in children.split() for each in tree(int(child))]
+
+
+def cpu_seconds(pid):
+    ticks = 0
+    for each in tree(pid):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def load(port, token, seconds, folder):
+    script = folder / "call.lua"
+    script.write_text(
+        f"""wrk.method = "POST"
+wrk.body = {json.dumps(CALL)}
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Accept"] = "application/json, text/event-stream"
+wrk.headers["Authorization"] = "Bearer {token}"
+"""
+    )
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script)]
+    done = subprocess.run(
+        ["taskset", "-c", "0", *command, f"http://127.0.0.1:{port}/notes"],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 30,
+        check=True,
+    )
+    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise SystemExit(f"port {port} answered with errors:\n{done.stdout}")
+    requests = int(re.search(r"(\d+) requests in", done.stdout)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    p99 = float(p99[1]) * {"us": 1, "ms": 1e3, "s": 1e6}[p99[2]]
+    return requests, rate, p99
+
+
+def measure(name, port, pid, token, seconds, folder):
+    before = cpu_seconds(pid)
+    requests, rate, p99 = load(port, token, seconds, folder)
+    return {"cpu": (cpu_seconds(pid) - before) / requests * 1e4, "rate": rate, "p99": p99}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=3)
+    options.add_argument("--gateway", type=Path, default=ROOT / "target/release/gatehouse")
+    options.add_argument("--access-log", action="store_true", help="let the gateway log each request")
+    options = options.parse_args()
+    for tool in ("nginx", "wrk", "taskset"):
+        if not shutil.which(tool):
+            raise SystemExit(f"{tool} is not installed")
+    os.sched_setaffinity(0, {0})
+    folder = Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
+    upstream, plain, auth, gateway, admin = (free_port() for _ in range(5))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), AuthorizationServer)
+    server.audience = f"http://127.0.0.1:{gateway}/notes"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (folder / "gatehouse.yaml").write_text(
+        f"""public_url: http://127.0.0.1:{gateway}
+listen: {{address: "127.0.0.1:{gateway}"}}
+admin: {{address: "127.0.0.1:{admin}"}}
+telemetry: {{access_log: {str(options.access_log).lower()}}}
+authorization_servers:
+  bench:
+    issuer: http://127.0.0.1:{server.server_port}
+    client: {{id: gatehouse, secret: bench}}
+    introspection: {{cache: {{ttl: 1h}}}}
+routes:
+  notes: {{path: /notes, upstream: "http://127.0.0.1:{upstream}/mcp", required_scopes: [notes.read]}}
+"""
+    )
+    proxied = f"upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; }}"
+    headers = 'proxy_http_version 1.1; proxy_set_header Connection "";'
+    subrequest = f"""location = /auth {{ internal; proxy_pass http://127.0.0.1:{upstream}/auth;
+      proxy_pass_request_body off; proxy_set_header Content-Length ""; {headers}
+      proxy_cache tokens; proxy_cache_key $http_authorization; proxy_cache_valid 200 1h;
+      proxy_ignore_headers Cache-Control Expires Set-Cookie; }}"""
+    peers = {
+        "upstream itself": (
+            upstream,
+            nginx(
+                folder,
+                "upstream",
+                f"""server {{ listen 127.0.0.1:{upstream}; default_type application/json;
+                location = /auth {{ return 200 ok; }} location / {{ return 200 '{RESULT}'; }} }}""",
+            ),
+            0,
+        ),
+        "nginx plain": (
+            plain,
+            nginx(
+                folder,
+                "plain",
+                f"""server {{ listen 127.0.0.1:{plain}; location / {{ proxy_pass http://up/mcp; {headers} }} }}""",
+                proxied,
+            ),
+            1,
+        ),
+        "nginx auth_request": (
+            auth,
+            nginx(
+                folder,
+                "auth",
+                f"""server {{ listen 127.0.0.1:{auth}; {subrequest}
+                location / {{ auth_request /auth; proxy_pass http://up/mcp; {headers} }} }}""",
+                f"proxy_cache_path {folder}/cache keys_zone=tokens:10m; {proxied}",
+            ),
+            1,
+        ),
+        "gatehouse": (
+            gateway,
+            [str(options.gateway), "serve", "-c", str(folder / "gatehouse.yaml")],
+            1,
+        ),
+    }
+    processes = {}
+    try:
+        for name, (port, command, cpu) in peers.items():
+            processes[name] = start(command, cpu)
+            await_port(port)
+        time.sleep(0.5)
+        for kind, token in TOKENS.items():
+            rows = {name: [] for name in peers}
+            for round_number in range(options.rounds + 1):
+                for name, (port, _, _) in peers.items():
+                    seconds = options.seconds if round_number else 1
+                    row = measure(name, port, processes[name].pid, token, seconds, folder)
+                    if round_number:
+                        rows[name].append(row)
+            report(kind, rows)
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            process.wait(timeout=40)
+        server.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def report(kind, rows):
+    print(f"\ntoken: {kind}")
+    print(f"{'peer':20} {'CPU s/10k':>10} {'req/s':>8} {'p99 us':>8}   CPU x nginx plain [range]")
+    for name, measured in rows.items():
+        middle = {key: statistics.median(row[key] for row in measured) for key in measured[0]}
+        ratios = [row["cpu"] / base["cpu"] for row, base in zip(measured, rows["nginx plain"])]
+        print(
+            f"{name:20} {middle['cpu']:10.3f} {middle['rate']:8.0f} {middle['p99']:8.0f}   "
+            f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+        )
+
+
+if __name__ == "__main__":
+    main()
