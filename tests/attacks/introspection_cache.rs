@@ -159,7 +159,7 @@ async fn cve_2026_71326_herd_of_different_tokens_is_judged_one_by_one() {
     assert_eq!(world.upstream.requests().len(), 100);
 }
 
-/// J19, J20, O05: what one route learned of a token, another judges for itself.
+/// J19, O05: what one route learned of a token, another judges for itself.
 #[tokio::test]
 async fn lua_resty_openidc_399_audience_is_judged_on_a_cache_hit() {
     let other = "  other:\n    path: /other\n    upstream: UPSTREAM\n    required_scopes: []\n";
