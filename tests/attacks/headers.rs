@@ -206,7 +206,7 @@ async fn proxy_protocol_is_not_spoken() {
     still_serves(&world).await;
 }
 
-/// G12, F29: the protocol's own fields count in their own spelling.
+/// G12: the protocol's own fields count in their own spelling.
 #[tokio::test]
 async fn protocol_fields_in_another_spelling() {
     let world = World::start().await;

@@ -1,8 +1,10 @@
 //! HTTP/2: the same judgement for every stream, whatever the frames can express beyond HTTP/1.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use http::{HeaderValue, Request};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinSet};
@@ -13,9 +15,11 @@ use crate::{
     oracle::{Challenge, refused, still_serves, untouched},
 };
 
+type Body = BoxBody<Bytes, Infallible>;
+
 /// One connection whose requests are built field by field; clones share it.
 #[derive(Clone)]
-struct Connection(http2::SendRequest<Full<Bytes>>);
+struct Connection(http2::SendRequest<Body>);
 
 impl Connection {
     async fn open(world: &World) -> Self {
@@ -28,7 +32,7 @@ impl Connection {
     }
 
     /// `None` when the stream or the connection was reset.
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Option<RawResponse> {
+    async fn send(&mut self, request: Request<Body>) -> Option<RawResponse> {
         within("readiness", self.0.ready()).await.ok()?;
         let response = within("a response", self.0.send_request(request)).await.ok()?;
         let (parts, body) = response.into_parts();
@@ -42,13 +46,13 @@ impl Connection {
 }
 
 /// A POST to `notes` with these `authorization` values.
-fn post(world: &World, values: &[&[u8]]) -> Request<Full<Bytes>> {
+fn post(world: &World, values: &[&[u8]]) -> Request<Body> {
     let uri = format!("http://{}/notes", world.gateway.address());
     let mut request = Request::post(uri).header("content-type", "application/json");
     for value in values {
         request = request.header("authorization", HeaderValue::from_bytes(value).unwrap());
     }
-    request.body(Full::new(PING.into())).unwrap()
+    request.body(Full::new(PING.into()).boxed()).unwrap()
 }
 
 /// A02, A06, A12: two fields, and white space that HTTP/2 does not trim.
@@ -213,7 +217,7 @@ async fn head_has_no_body() {
         ("/none", 404),
     ] {
         let request = Request::head(format!("http://{own}{path}"));
-        let request = request.body(Full::default()).unwrap();
+        let request = request.body(Body::default()).unwrap();
         let response = connection.send(request).await.expect(path);
         assert_eq!((response.status, response.text()), (status, String::new()), "{path}");
         untouched(&world, path);
@@ -239,6 +243,28 @@ async fn cve_2026_49975_fields_are_counted() {
         }
     }
     still_serves(&world).await;
+}
+
+/// A19, D10: trailers are dropped, and a token in one is no credential.
+#[tokio::test]
+async fn trailers_are_never_fields() {
+    let world = World::start().await;
+    let good = format!("Bearer {}", world.token());
+    let mut trailers = HeaderMap::new();
+    trailers.insert("authorization", good.parse().unwrap());
+    trailers.insert("x-user", "canary".parse().unwrap());
+    let with_trailers = |values: &[&[u8]]| {
+        let trailers = trailers.clone();
+        post(&world, values).map(|body| body.with_trailers(async { Some(Ok(trailers)) }).boxed())
+    };
+    let mut connection = Connection::open(&world).await;
+    let response = connection.send(with_trailers(&[])).await.unwrap();
+    refused(&world, "trailer", &response, 401, Challenge::Plain);
+    let response = connection.send(with_trailers(&[good.as_bytes()])).await.unwrap();
+    assert_eq!((response.status, response.text()), (200, RESULT.to_owned()));
+    let log = world.upstream.log().to_lowercase();
+    assert!(!log.contains("canary") && !log.contains("authorization"), "{log}");
+    assert_eq!(world.upstream.only_request().text(), PING);
 }
 
 const STREAMS: u16 = 400;

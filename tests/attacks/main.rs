@@ -23,6 +23,7 @@ mod passthrough;
 mod pipelines;
 mod responses;
 mod secrecy;
+mod session_keys;
 mod sessions;
 mod slow_peers;
 mod streams;

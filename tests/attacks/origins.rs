@@ -60,7 +60,7 @@ async fn foreign_origins() {
     assert!(!world.upstream.log().to_lowercase().contains("\r\norigin:"), "it stays here");
 }
 
-/// M01: an origin with bytes that none has, or two of them, is ambiguous.
+/// M01, M02: an origin with bytes that none has, or two of them, is ambiguous; none is fine.
 #[tokio::test]
 async fn ambiguous_origins() {
     let world = World::start().await;

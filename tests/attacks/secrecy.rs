@@ -194,7 +194,7 @@ async fn provoke(gateway: &Process) -> Vec<RawResponse> {
     responses
 }
 
-/// P02, J27, K21: at level trace too, no token, no secret and no session is found anywhere.
+/// P02, J27: at level trace too, no token, no secret and no session is found anywhere.
 #[tokio::test]
 async fn cve_2022_23469_no_secret_is_found_anywhere() {
     let gateway = Process::start("secrecy", "").await;

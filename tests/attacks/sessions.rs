@@ -358,6 +358,29 @@ async fn tokens_without_subject_share_no_session() {
     assert_unknown(&world, "/notes", &two, &session, "another token of nobody").await;
 }
 
+/// K10: an answer or a cancellation is of the session it is sent in, and that is one's own.
+#[tokio::test]
+async fn answer_and_cancellation_into_somebody_elses_session() {
+    let world = world().await;
+    let alice = world.token();
+    let session = initialize(&world, &alice).await;
+    let bob = world.authorization_server.mint(&world.claims().subject("bob"));
+    for body in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{"canary":true}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"canary"}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+    ] {
+        let seen = world.upstream.bytes_received();
+        let call = world.gateway.post("/notes").body(body).header("Mcp-Session-Id", &session);
+        assert_eq!(call.clone().bearer(&bob).send().await.status, 404, "{body}");
+        assert_eq!(world.upstream.bytes_received(), seen, "{body}");
+        assert_answered(&call.bearer(&alice).send().await);
+        assert_answered(&world.gateway.post("/notes").body(body).bearer(&bob).send().await);
+        let request = world.upstream.requests().pop().unwrap();
+        assert_eq!((request.header("mcp-session-id"), &*request.text()), (None, body));
+    }
+}
+
 /// K09: `Last-Event-ID` opens no session: the stream of another is behind its session.
 #[tokio::test]
 async fn last_event_id_of_somebody_elses_stream() {

@@ -122,7 +122,7 @@ async fn refusal_does_not_wait_for_a_stalled_body() {
     still_serves(&world).await;
 }
 
-/// E03: an idle connection is closed; one that works is not.
+/// E03, E14: an idle connection is closed; one that works is not, however quiet it is.
 #[tokio::test]
 async fn idle_connection() {
     let world = limited("idle_timeout: 500ms, header_timeout: 300ms").await;

@@ -253,7 +253,7 @@ async fn endpoint_is_found_under_every_spelling_of_the_media_type() {
     }
 }
 
-/// E15, J24: a public route has no token that could expire, and its streams pass alike.
+/// H14: a route without tokens is guarded alike.
 #[tokio::test]
 async fn stream_of_a_public_route_is_guarded_as_well() {
     let open = "  open:\n    path: /open\n    upstream: UPSTREAM\n    access: public\n";

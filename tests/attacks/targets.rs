@@ -296,7 +296,7 @@ async fn other_methods() {
     still_serves(&world).await;
 }
 
-/// B09, B17, B18, B19: nothing a client adds changes where its request goes or whether it may.
+/// B09, B17, B18, B19, K21: nothing a client adds changes where its request goes or whether it may.
 #[tokio::test]
 async fn cve_2026_40575_fields_that_claim_another_target() {
     let open = "  open:\n    path: /open\n    upstream: UPSTREAM/open\n    access: public\n";
@@ -319,6 +319,8 @@ async fn cve_2026_40575_fields_that_claim_another_target() {
         ("X-Forwarded-For", "9.9.9.9"),
         ("X-Real-IP", "127.0.0.1"),
         ("X-Gatehouse-Principal", "root"),
+        ("Router-Key", "open"),
+        ("Mcp-Init-Host", "evil.example"),
     ];
     for (name, value) in fields {
         let response = world.call().header(name, value).send().await;
@@ -332,7 +334,8 @@ async fn cve_2026_40575_fields_that_claim_another_target() {
         let request = world.upstream.requests().pop().unwrap();
         assert_eq!((&*request.method, &*request.target), ("POST", "/mcp"), "{name}");
         let lower = name.to_ascii_lowercase();
-        if !matches!(&*lower, "user-agent" | "x-real-ip") {
+        // Unknown fields pass: they mean nothing here.
+        if !matches!(&*lower, "user-agent" | "x-real-ip" | "router-key" | "mcp-init-host") {
             assert_ne!(request.header(&lower), Some(value), "{name}: {value}");
         }
     }
