@@ -242,7 +242,9 @@ impl Gateway {
         record.refused(&rejection);
         let is_public = rejection.is_public();
         let resource = record.resource().cloned();
-        let parameters = resource.as_ref().map(|resource| &resource.challenge);
+        // A public route has no document that a challenge could name.
+        let challenged = resource.as_ref().filter(|resource| resource.authenticator.is_some());
+        let parameters = challenged.map(|resource| &resource.challenge);
         let id = record.rpc_id().map(ToOwned::to_owned);
         let request_id = record.request_id().to_str().unwrap_or_default().to_owned();
         let response = rejection.into_response(parameters, id.as_deref(), &request_id);

@@ -4,6 +4,8 @@
 //! 2. Writing never blocks serving: lines go through a bounded queue to a thread of their own; what
 //!    does not fit is dropped and counted, and the count is logged.
 //! 3. A closed output ends no request.
+//! 4. Characters that would change how a terminal or a viewer shows a line are escaped; in JSON the
+//!    value stays the same.
 
 use std::{
     io::{self, Write},
@@ -160,13 +162,45 @@ impl Write for LogLine<'_> {
 
 impl Drop for LogLine<'_> {
     fn drop(&mut self) {
-        match self.queue.entries.try_send(Entry::Line(std::mem::take(&mut self.line))) {
+        let line = visible(std::mem::take(&mut self.line));
+        match self.queue.entries.try_send(Entry::Line(line)) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.queue.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
+}
+
+/// Escapes control and format characters beyond ASCII, as JSON does; those of ASCII are escaped
+/// where a line is formatted.
+fn visible(line: Vec<u8>) -> Vec<u8> {
+    if line.is_ascii() {
+        return line;
+    }
+    let mut out = Vec::with_capacity(line.len() + 16);
+    for character in String::from_utf8_lossy(&line).chars() {
+        if is_invisible(character) {
+            // Writing to memory cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(character));
+        } else {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    out
+}
+
+/// C1 controls, separators, and what changes the direction or width of text; all of four digits.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
 }
 
 const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
@@ -204,6 +238,13 @@ mod tests {
             text.extend(received.recv_timeout(Duration::from_secs(5)).unwrap());
         }
         assert_eq!(String::from_utf8(text).unwrap(), "line 0\nline 1\nline 2\n");
+    }
+
+    #[test]
+    fn characters_that_change_how_a_line_looks_are_escaped() {
+        let line = "a\u{202e}b\u{9b}c\u{2028}\u{feff}\u{e9}\u{1f600}".as_bytes().to_vec();
+        let expected = "a\\u202eb\\u009bc\\u2028\\ufeff\u{e9}\u{1f600}";
+        assert_eq!(String::from_utf8(visible(line)).unwrap(), expected);
     }
 
     #[test]

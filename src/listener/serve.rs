@@ -136,7 +136,11 @@ impl Connection {
             () = streams.stalled(WRITE_STALL) => return,
             () = streams.idle(limits.idle_timeout, limits.header_timeout) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    // A client that does not answer the farewell is not waited for.
+                    () = streams.idle(limits.header_timeout, limits.header_timeout) => return,
+                }
             }
             () = self.service.drain.cancelled() => {
                 connection.as_mut().graceful_shutdown();

@@ -353,7 +353,10 @@ async fn feed(
         while let Some(piece) = fed.pieces.recv().await {
             let Piece::Raw(bytes) = piece else { return None };
             for part in bytes.chunks(16 * 1024) {
-                writer.write_all(part).await.ok()?;
+                if writer.write_all(part).await.is_err() {
+                    fed.progress.gone.send_replace(true);
+                    return None;
+                }
                 progress.written.fetch_add(part.len(), Ordering::SeqCst);
             }
             if bytes.ends_with(b"0\r\n\r\n") {

@@ -1,0 +1,30 @@
+//! Attacks and faults, one file per group, each against the whole gateway from the outside.
+//!
+//! Every test names what it guards; where an advisory made somebody else learn it the hard way, its
+//! number is in the name. Every refusal is judged by [`oracle::refused`]: the status, the
+//! challenge or its absence, and an upstream that has not received a single byte.
+
+mod back_pressure;
+mod configuration;
+mod credentials;
+mod framing;
+#[expect(dead_code, reason = "the other binary of tests uses the rest")]
+#[path = "../integration/harness.rs"]
+mod harness;
+mod headers;
+mod http2;
+mod introspection;
+mod introspection_cache;
+mod introspection_questions;
+mod metadata;
+mod oracle;
+mod origins;
+mod passthrough;
+mod pipelines;
+mod responses;
+mod secrecy;
+mod sessions;
+mod slow_peers;
+mod streams;
+mod targets;
+mod upstream_framing;
