@@ -166,18 +166,17 @@ impl Upstream {
         headers: &HeaderMap,
         principal: &Principal,
     ) -> Result<Option<String>, UnknownSession> {
+        let Some(reference) = headers.get(mcp::SESSION_ID) else { return Ok(None) };
         // Revision 2026-07-28 has no sessions: a leftover field means nothing.
         let is_sessionless = headers.get(mcp::PROTOCOL_VERSION).is_some_and(|version| {
             is_revision(version.as_bytes()) && version.as_bytes() >= FIRST_WITHOUT_SESSIONS
         });
-        match headers.get(mcp::SESSION_ID) {
-            Some(reference) if !is_sessionless => {
-                let reference = reference.to_str().map_err(|_| UnknownSession)?;
-                let value = self.endpoints.open(Kind::Session, principal, reference);
-                value.map(Some).ok_or(UnknownSession)
-            }
-            Some(_) | None => Ok(None),
+        if is_sessionless {
+            return Ok(None);
         }
+        let reference = reference.to_str().map_err(|_| UnknownSession)?;
+        let value = self.endpoints.open(Kind::Session, principal, reference);
+        value.map(Some).ok_or(UnknownSession)
     }
 
     /// Opens a reference to a message endpoint.

@@ -395,7 +395,7 @@ fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderValue> {
     let is_usable = |value: &&HeaderValue| {
         (1..=128).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
     };
-    let sent = parts.headers.get(X_REQUEST_ID).filter(|_| is_trusted);
+    let sent = if is_trusted { parts.headers.get(X_REQUEST_ID) } else { None };
     sent.filter(is_usable).cloned()
 }
 

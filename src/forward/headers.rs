@@ -10,7 +10,6 @@
 //! Unknown fields pass in both directions.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use memchr::memchr2;
 
 use crate::admission::{self, mcp};
 
@@ -35,8 +34,11 @@ pub fn for_upstream(
     forwarded: Forwarded,
     configured: &[(HeaderName, HeaderValue)],
 ) -> HeaderMap {
-    let sent_chain = forwarded.is_trusted.then(|| joined(&headers, &X_FORWARDED_FOR)).flatten();
-    let sent_proto = headers.get(X_FORWARDED_PROTO).filter(|_| forwarded.is_trusted).cloned();
+    let (mut sent_chain, mut sent_proto) = (None, None);
+    if forwarded.is_trusted {
+        sent_chain = joined(&headers, &X_FORWARDED_FOR);
+        sent_proto = headers.get(X_FORWARDED_PROTO).cloned();
+    }
     let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
     let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
     keep_only(&mut headers, |name| {
@@ -78,7 +80,7 @@ fn keep_only(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
 
 fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     let text = name.as_str();
-    let is_plain = memchr2(b'_', b'.', text.as_bytes()).is_none();
+    let is_plain = !text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
     let normal;
     let text = if is_plain {
         text

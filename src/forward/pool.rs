@@ -213,8 +213,8 @@ impl Lease {
 /// Finds out about an upstream that went away without a word.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
-/// Of what a connection reads, so that a client who takes nothing costs no more than this.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
+/// What a connection reads ahead, its response heads too: whoever takes nothing must cost little.
+const MAX_BUFFER_BYTES: usize = 16 * 1024;
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

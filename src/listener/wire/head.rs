@@ -135,10 +135,10 @@ impl Facts {
             Some(_) => WireFault::LineEnding,
             None => WireFault::FieldSyntax,
         };
-        let colon = memchr(b':', line).ok_or_else(malformed)?;
-        let (name, value) = line.split_at_checked(colon).ok_or_else(malformed)?;
-        let value = value.get(1..).unwrap_or_default();
-        if !is_token(name) || !every(value, is_value_byte) {
+        let name_end = line.iter().position(|&byte| !is_token_byte(byte)).ok_or_else(malformed)?;
+        let (name, value) = line.split_at_checked(name_end).ok_or_else(malformed)?;
+        let Some((b':', value)) = value.split_first() else { return Err(malformed()) };
+        if name.is_empty() || !every(value, is_value_byte) {
             return Err(malformed());
         }
         // The length is compared first: most names match none of the three.
@@ -197,11 +197,22 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// `tchar` of RFC 9110 section 5.6.2.
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'#'..=b'\'' | b'!' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~'
-    )
+    // Looked up: compared one by one they would cost more than all else that is done to a name.
+    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+#[expect(clippy::indexing_slicing, reason = "a byte is within 256, and it is compile time")]
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest = "!#$%&'*+-.^_`|~0123456789\
+        ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        .as_bytes();
+    while let [byte, behind @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = behind;
+    }
+    table
+};
 
 /// Looks at every byte, without stopping at the first that fails: almost none does, and a loop
 /// without an exit is done many bytes at a time.
