@@ -290,7 +290,7 @@ impl Gateway {
     /// Reads a refused request's body for the `id` it holds, where that costs little.
     async fn read_for_id(&self, body: Incoming, refusable: &Refusable) -> Option<Glance> {
         let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
-        if body.is_end_stream() || !is_short || refusable.expects_continue {
+        if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
             return None;
         }
         let _permit = self.refusal_budget.0.try_acquire().ok()?;
@@ -375,6 +375,8 @@ impl Unopened {
 /// What a refusal must remember of a request head.
 struct Refusable {
     origin: Option<HeaderValue>,
+    /// Whether a body with this method can be a call at all.
+    may_call: bool,
     expects_continue: bool,
     is_http1: bool,
 }
@@ -383,6 +385,10 @@ impl Refusable {
     fn new(parts: &Parts) -> Self {
         Self {
             origin: parts.headers.get(header::ORIGIN).cloned(),
+            may_call: !matches!(
+                parts.method,
+                Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
+            ),
             expects_continue: parts.headers.contains_key(header::EXPECT),
             is_http1: parts.version < Version::HTTP_2,
         }

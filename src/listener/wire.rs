@@ -64,6 +64,7 @@ pub struct WireLimits {
 
 /// An HTTP/1 connection that lets only well-formed messages pass, one at a time.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the stream")]
 pub struct Wire<S> {
     stream: S,
     /// Bytes that hyper has not got yet.
@@ -79,6 +80,8 @@ pub struct Wire<S> {
     /// The socket will wake this task, so that the end of the connection cannot be missed.
     is_watched: bool,
     is_flushed: bool,
+    /// As much was read ahead as may be.
+    is_full: bool,
     client_ended: bool,
     linger: Linger,
 }
@@ -113,6 +116,7 @@ impl<S: Transport> Wire<S> {
             departure: Departure::default(),
             is_watched: false,
             is_flushed: true,
+            is_full: false,
             client_ended: false,
             linger: Linger::default(),
         };
@@ -219,8 +223,8 @@ impl<S: Transport> Wire<S> {
 
     /// Reads ahead to see the connection end; `true` once the response is out.
     ///
-    /// A client that sends more behind a request than may be read ahead loses the connection: its
-    /// leaving could not be seen any more.
+    /// Behind more than may be read ahead, a client's leaving could not be seen any more: it has
+    /// [`FULL_PATIENCE`] for the request in flight, then the connection ends.
     fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
             if self.is_answered() {
@@ -231,6 +235,10 @@ impl<S: Transport> Wire<S> {
                 return Poll::Ready(Ok(false));
             }
             if self.received.len() >= READ_AHEAD_BYTES {
+                if !std::mem::replace(&mut self.is_full, true) {
+                    self.timer.as_mut().reset(Instant::now() + FULL_PATIENCE);
+                }
+                ready!(self.timer.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             ready!(self.poll_receive(cx)?);
@@ -243,6 +251,7 @@ impl<S: Transport> Wire<S> {
 
     fn expect_head(&mut self) {
         self.timer.as_mut().reset(Instant::now() + self.limits.idle_timeout);
+        self.is_full = false;
         if self.received.is_empty() && self.received.capacity() > READ_AHEAD_BYTES {
             // One large head must not cost its memory for the rest of a long connection.
             self.received = BytesMut::new();
@@ -311,6 +320,9 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: invalid\r\nconnection: close\r
 
 /// How much is read from the connection behind a request in flight.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// How long a request may be in flight when the read-ahead is full.
+const FULL_PATIENCE: Duration = Duration::from_millis(750);
 
 const READ_BYTES: usize = 4096;
 const LEAST_READ_BYTES: usize = 1024;

@@ -111,10 +111,10 @@ async fn unusable_metadata_keeps_the_gateway_unready_and_says_why() {
             Answer::json(r#"{"introspection_endpoint":"ISSUER/introspect"}"#),
             "no authorization server metadata",
         ),
-        (Answer::json(r#"{"issuer":"ISSUER"}"#), "no usable introspection_endpoint"),
+        (Answer::json(r#"{"issuer":"ISSUER"}"#), "no introspection_endpoint that is https"),
         (
             Answer::json(r#"{"issuer":"ISSUER","introspection_endpoint":"http://198.51.100.1/"}"#),
-            "no usable introspection_endpoint",
+            "no introspection_endpoint that is https",
         ),
         (Answer::json("[]"), "no authorization server metadata"),
         (Answer::status(500), "500"),
