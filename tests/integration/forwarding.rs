@@ -191,7 +191,12 @@ async fn subpaths_are_forwarded_where_that_is_configured() {
         let response = world.gateway.post(path).bearer(&token).body("{}").send().await;
         assert!(matches!(response.status, 400 | 404), "{path}");
     }
+    let forged = format!("/notes/{}", "A".repeat(200));
+    let response = world.gateway.post(&forged).bearer(&token).body("{}").send().await;
+    assert_eq!(response.status, 404, "a reference is nobody's path");
     assert_eq!(world.upstream.requests().len(), 5);
+    let uncounted = r#"gatehouse_requests_total{method="POST",route="_none",status="404"}"#;
+    assert!(world.gateway.metric(uncounted).await > 0.5, "/notesx has no route");
 }
 
 #[tokio::test]

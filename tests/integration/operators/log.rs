@@ -97,6 +97,7 @@ async fn refusal_says_what_would_cure_it() {
     let logged = Logged::start("").await;
     let foreign = logged.mint(|claims| claims.audience("account"));
     let line = logged.line(logged.post("{}").bearer(&foreign)).await;
+    assert_eq!((&line["subject"], &line["client_id"]), (&json!("alice"), &json!("client-1")));
     assert_eq!((&line["outcome"], &line["reason"]), (&json!("denied"), &json!("wrong_audience")));
     let port = logged.port;
     assert_eq!(
@@ -129,6 +130,13 @@ async fn refusal_says_what_would_cure_it() {
         assert_eq!(line["reason"], reason, "{line}");
         assert!(line["detail"].as_str().unwrap().contains(cure), "{line}");
     }
+}
+
+#[tokio::test]
+async fn method_that_was_not_read_is_not_named() {
+    let logged = Logged::start("").await;
+    let line = logged.line(logged.post("{}").header("Content-Length", "8, 8")).await;
+    assert_eq!((&line["reason"], line.get("method")), (&json!("ambiguous_framing"), None));
 }
 
 #[tokio::test]

@@ -157,6 +157,40 @@ async fn second_signal_ends_it_at_once() {
     process.signal("TERM");
     process.event("draining").await;
     process.signal("TERM");
-    assert!(process.ended().await.code().is_some());
+    assert_eq!(process.ended().await.code(), Some(1), "what was under way was cut");
     assert_eq!(process.events("stopped").len(), 0, "it did not wait for the request");
+}
+
+#[tokio::test]
+async fn hangup_is_said_to_change_nothing() {
+    let parties = Parties::start().await;
+    let (path, port) = config(&parties, "");
+    let process = Process::serve(command(&["serve", "-c", &path])).await;
+    process.signal("HUP");
+    let warned = "SIGHUP: this version does not reload its configuration; restart it instead";
+    process.event(warned).await;
+    let call = Call::new(([127, 0, 0, 1], port).into(), "GET", "/notes");
+    assert_eq!(call.send().await.status, 401);
+}
+
+#[tokio::test]
+async fn connection_beyond_the_limit_is_told_so_and_logged() {
+    let parties = Parties::start().await;
+    let (path, port) = config(&parties, ", limits: {max_connections: 1}");
+    let process = Process::serve(command(&["serve", "-c", &path])).await;
+    let call = || Call::new(([127, 0, 0, 1], port).into(), "GET", "/notes");
+    let mut first = call().open().await;
+    assert_eq!(first.head().await.status, 401);
+    let response = call().send().await;
+    assert_eq!(response.status, 503);
+    let id = response.header("x-request-id").expect("a request id").to_owned();
+    assert!(response.header("access-control-expose-headers").is_some());
+    assert_eq!(response.header("retry-after"), Some("5"));
+    let body: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
+    assert_eq!(
+        (&body["error"]["message"], &body["error"]["data"]["request_id"]),
+        (&"Overloaded".into(), &id.clone().into())
+    );
+    process.event("connection turned away").await;
+    assert_eq!(process.events("connection turned away")[0]["request_id"], *id);
 }
