@@ -238,7 +238,11 @@ struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
     fn new() -> io::Result<Self> {
-        Builder::new_current_thread().enable_io().enable_time().build().map(|own| Self(Some(own)))
+        let mut builder = Builder::new_current_thread();
+        // Looking for events more often than that, while there is work, costs 3 to 8 % of the CPU
+        // of a request; an idle runtime looks at once.
+        builder.event_interval(TASKS_BETWEEN_LOOKS).global_queue_interval(TASKS_BETWEEN_LOOKS);
+        builder.enable_io().enable_time().build().map(|own| Self(Some(own)))
     }
 
     fn handle(&self) -> io::Result<&Handle> {
@@ -263,6 +267,9 @@ impl Drop for OwnRuntime {
 fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
     sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
 }
+
+/// Tasks run before sockets, timers and other threads are looked at; about a millisecond's work.
+const TASKS_BETWEEN_LOOKS: u32 = 251;
 
 /// What ending the process takes of `drain_timeout`.
 const CUTTING: Duration = Duration::from_millis(100);
