@@ -11,6 +11,7 @@
 //! One log line and one count per request, from here.
 
 mod answer;
+mod head;
 mod ids;
 mod record;
 
@@ -24,6 +25,7 @@ use tracing::warn;
 
 pub use self::answer::GatewayBody;
 use self::{
+    head::{Head, Refusable, Stage, destination, host, sent_request_id},
     ids::{Ids, NewId},
     record::Record,
 };
@@ -36,14 +38,14 @@ use crate::{
     authorize::{Caller, Operation},
     clock::Clock,
     forward::{
-        self, Outgoing, Worker,
+        Outgoing, Worker,
         headers::{Forwarded, X_REQUEST_ID},
         request_body::{self, BodyLimits, RequestBody},
     },
     jsonrpc::Glance,
     rejection::Rejection,
     resource::ProtectedResource,
-    router::{Below, Destination, RouteError},
+    router::{Destination, RouteError},
     snapshot::Snapshot,
 };
 
@@ -319,99 +321,6 @@ async fn authenticate(
     let authenticated = authenticator.authenticate(headers, target.query()).await;
     record.authenticated(&authenticated);
     Ok(authenticated?.into())
-}
-
-/// An admitted request head.
-struct Head {
-    parts: Parts,
-    target: Target,
-    peer: HeaderValue,
-    is_trusted: bool,
-    traceparent: HeaderValue,
-}
-
-/// A route, and where on its upstream a request would go.
-struct Stage<'a> {
-    resource: &'a Arc<ProtectedResource>,
-    destination: Unopened,
-}
-
-/// Where a request would go, before its reference is opened.
-enum Unopened {
-    Known(forward::Destination),
-    Reference { reference: Box<str>, has_query: bool },
-}
-
-fn destination(below: Below, head: &Head) -> Unopened {
-    match below {
-        Below::Nothing => Unopened::Known(forward::Destination::Main),
-        Below::Path(path) => Unopened::Known(forward::Destination::Below(path)),
-        Below::Reference(reference) => {
-            let has_query = head.target.query().is_some();
-            Unopened::Reference { reference, has_query }
-        }
-    }
-}
-
-impl Unopened {
-    fn open(
-        self,
-        resource: &ProtectedResource,
-        principal: &crate::authenticate::token_facts::Principal,
-    ) -> Result<forward::Destination, Rejection> {
-        let (reference, has_query) = match self {
-            Self::Known(destination) => return Ok(destination),
-            Self::Reference { reference, has_query } => (reference, has_query),
-        };
-        let opened = resource.upstream.open_endpoint(&reference, principal);
-        match opened {
-            Ok(destination) if !has_query => Ok(destination),
-            // Not even where subpaths are forwarded: a foreign reference is as if it had never been.
-            _ => Err(forward::UnknownSession.into()),
-        }
-    }
-}
-
-/// What a refusal must remember of a request head.
-struct Refusable {
-    origin: Option<HeaderValue>,
-    /// Whether a body with this method can be a call at all.
-    may_call: bool,
-    expects_continue: bool,
-    is_http1: bool,
-}
-
-impl Refusable {
-    fn new(parts: &Parts) -> Self {
-        Self {
-            origin: parts.headers.get(header::ORIGIN).cloned(),
-            may_call: !matches!(
-                parts.method,
-                Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
-            ),
-            expects_continue: parts.headers.contains_key(header::EXPECT),
-            is_http1: parts.version < Version::HTTP_2,
-        }
-    }
-}
-
-/// A trusted proxy's own id for a request.
-fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderValue> {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    let is_usable = |value: &&HeaderValue| {
-        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
-    };
-    let sent = if is_trusted { parts.headers.get(X_REQUEST_ID) } else { None };
-    sent.filter(is_usable).cloned()
-}
-
-/// The host that the client addressed, as it wrote it.
-fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
-    let written = headers.get(header::HOST).cloned();
-    written.unwrap_or_else(|| {
-        let text = target.authority().to_string();
-        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
-    })
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;

@@ -1,0 +1,108 @@
+//! What the pipeline keeps of a request's head, stage by stage.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+
+use crate::{
+    admission::Target,
+    authenticate::token_facts::Principal,
+    forward::{self, headers::X_REQUEST_ID},
+    rejection::Rejection,
+    resource::ProtectedResource,
+    router::Below,
+};
+
+/// An admitted request head.
+pub(super) struct Head {
+    pub(super) parts: Parts,
+    pub(super) target: Target,
+    pub(super) peer: HeaderValue,
+    pub(super) is_trusted: bool,
+    pub(super) traceparent: HeaderValue,
+}
+
+/// A route, and where on its upstream a request would go.
+pub(super) struct Stage<'a> {
+    pub(super) resource: &'a Arc<ProtectedResource>,
+    pub(super) destination: Unopened,
+}
+
+/// Where a request would go, before its reference is opened.
+pub(super) enum Unopened {
+    Known(forward::Destination),
+    Reference { reference: Box<str>, has_query: bool },
+}
+
+pub(super) fn destination(below: Below, head: &Head) -> Unopened {
+    match below {
+        Below::Nothing => Unopened::Known(forward::Destination::Main),
+        Below::Path(path) => Unopened::Known(forward::Destination::Below(path)),
+        Below::Reference(reference) => {
+            let has_query = head.target.query().is_some();
+            Unopened::Reference { reference, has_query }
+        }
+    }
+}
+
+impl Unopened {
+    /// Opens the reference, for the principal it was given to alone.
+    pub(super) fn open(
+        self,
+        resource: &ProtectedResource,
+        principal: &Principal,
+    ) -> Result<forward::Destination, Rejection> {
+        let (reference, has_query) = match self {
+            Self::Known(destination) => return Ok(destination),
+            Self::Reference { reference, has_query } => (reference, has_query),
+        };
+        let opened = resource.upstream.open_endpoint(&reference, principal);
+        match opened {
+            Ok(destination) if !has_query => Ok(destination),
+            // Not even where subpaths are forwarded: a foreign reference is as if it had never been.
+            _ => Err(forward::UnknownSession.into()),
+        }
+    }
+}
+
+/// What a refusal must remember of a request head.
+pub(super) struct Refusable {
+    pub(super) origin: Option<HeaderValue>,
+    /// Whether a body with this method can be a call at all.
+    pub(super) may_call: bool,
+    pub(super) expects_continue: bool,
+    pub(super) is_http1: bool,
+}
+
+impl Refusable {
+    pub(super) fn new(parts: &Parts) -> Self {
+        Self {
+            origin: parts.headers.get(header::ORIGIN).cloned(),
+            may_call: !matches!(
+                parts.method,
+                Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
+            ),
+            expects_continue: parts.headers.contains_key(header::EXPECT),
+            is_http1: parts.version < Version::HTTP_2,
+        }
+    }
+}
+
+/// A trusted proxy's own id for a request.
+pub(super) fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderValue> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let is_usable = |value: &&HeaderValue| {
+        (1..=128).contains(&value.len()) && value.as_bytes().iter().all(is_plain)
+    };
+    let sent = if is_trusted { parts.headers.get(X_REQUEST_ID) } else { None };
+    sent.filter(is_usable).cloned()
+}
+
+/// The host that the client addressed, as it wrote it.
+pub(super) fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
+    let written = headers.get(header::HOST).cloned();
+    written.unwrap_or_else(|| {
+        let text = target.authority().to_string();
+        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+    })
+}
