@@ -10,6 +10,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,10 +34,8 @@ use crate::{
 impl Connection {
     /// Serves a connection to its end.
     pub(super) async fn run(self, stream: TcpStream) {
-        self.service.metrics.connections.inc();
-        let connections = self.service.metrics.connections.clone();
+        let _open = OpenConnection::new(&self.service.metrics.connections);
         self.serve(stream).await;
-        connections.dec();
     }
 
     async fn serve(&self, stream: TcpStream) {
@@ -156,6 +155,22 @@ impl Connection {
     ) -> impl Future<Output = Response<GatewayBody>> {
         let arrival = Arrival { peer: self.peer.clone(), finding };
         self.service.gateway.handle(request, arrival)
+    }
+}
+
+/// Counts a connection for as long as it is served, however that ends.
+struct OpenConnection(IntGauge);
+
+impl OpenConnection {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
