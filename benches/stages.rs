@@ -12,7 +12,7 @@ use gatehouse::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
         token_cache::TokenCache,
-        token_facts::{Principal, TokenFacts},
+        token_facts::{Evidence, Principal, TokenFacts},
     },
     clock::{Clock, SystemClock},
     config::settings::IntrospectionSettings,
@@ -102,6 +102,7 @@ fn facts() -> TokenFacts {
         is_bound: false,
         other_type: None,
         principal: Principal::ANONYMOUS,
+        evidence: Evidence::Introspection,
     }
 }
 

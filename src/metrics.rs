@@ -71,6 +71,9 @@ metrics! {
     /// Seconds an introspection request took.
     introspection_duration: HistogramVec =
         "gatehouse_introspection_duration_seconds" ["authorization_server"],
+    /// Fetches of key sets, by how they ended.
+    jwks_refreshes: IntCounterVec =
+        "gatehouse_jwks_refreshes_total" ["authorization_server", "outcome"],
     /// Requests sent upstream, by how they ended.
     upstream_requests: IntCounterVec = "gatehouse_upstream_requests_total" ["route", "outcome"],
     /// Seconds from a request's being sent upstream to its response's head.
@@ -132,6 +135,31 @@ impl Metrics {
             duration: self.introspection_duration.with_label_values(&[name]),
         }
     }
+}
+
+impl Metrics {
+    /// The series of the key set of one authorization server.
+    pub fn key_set(&self, name: &str) -> KeySetMetrics {
+        let refresh = |outcome| self.jwks_refreshes.with_label_values(&[name, outcome]);
+        KeySetMetrics {
+            changed: refresh("changed"),
+            unchanged: refresh("unchanged"),
+            unusable: refresh("unusable"),
+            error: refresh("error"),
+            timeout: refresh("timeout"),
+        }
+    }
+}
+
+/// The series of the key set of one authorization server, looked up once.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the label value of the same name")]
+pub struct KeySetMetrics {
+    pub changed: IntCounter,
+    pub unchanged: IntCounter,
+    pub unusable: IntCounter,
+    pub error: IntCounter,
+    pub timeout: IntCounter,
 }
 
 /// The series of one route, looked up once.

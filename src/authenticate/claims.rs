@@ -68,6 +68,11 @@ impl Claims {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether a member of this name is there, `null` included.
+    pub fn has_member(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn read<'a, T>(
         &'a self,
         name: &str,

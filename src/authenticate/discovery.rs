@@ -146,7 +146,8 @@ fn complete(
     Ok(Discovered { introspection_endpoint: endpoint, document })
 }
 
-fn is_acceptable(url: &Url, allow_http: bool) -> bool {
+/// Whether an endpoint may be called: https, on this machine, or `insecure_allow_http`.
+pub(super) fn is_acceptable(url: &Url, allow_http: bool) -> bool {
     match url.scheme() {
         "https" => true,
         "http" => allow_http || is_loopback(url),

@@ -1,11 +1,15 @@
 //! Judging what is known of an active token, on every use.
 //!
 //! In this order: it is an access token; it is bound to no key (until a binding can be checked);
-//! its issuer is accepted; its audience is this resource; the time is right. `exp` is exact, since
-//! the authorization server itself said "active" by its own clock; `nbf` and `iat` have the
-//! configured skew.
+//! its issuer is accepted; its audience is this resource; the time is right. `exp` of an introspected
+//! token is exact, since the authorization server itself said "active" by its own clock; `exp` of a
+//! JWT, `nbf` and `iat` have the configured skew.
 
-use super::{Authenticator, TokenIdentity, token_facts::TokenFacts};
+use super::{
+    Authenticator, TokenIdentity,
+    jwt::JwtFault,
+    token_facts::{Evidence, TokenFacts},
+};
 use crate::config::settings::AudienceMatch;
 
 /// Why a token is not acceptable.
@@ -20,16 +24,24 @@ pub struct InvalidToken {
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
+    /// Its signature does not verify.
+    BadSignature,
     /// It is bound to a key, and no proof of that key was asked for.
     Bound,
     /// It expired.
     Expired,
     /// The authorization server says that it is not active.
     Inactive,
+    /// It is no well-formed JWT.
+    Malformed,
     /// Its time has not come.
     NotYetValid,
     /// It is no access token.
     OtherType,
+    /// The key it names is not in the authorization server's key set.
+    UnknownKey,
+    /// It is signed with an algorithm that is not allowed.
+    UnsupportedAlgorithm,
     /// It was issued for another resource, or for none.
     WrongAudience,
     /// It is another issuer's.
@@ -62,6 +74,12 @@ impl InvalidToken {
 
     fn new(fault: TokenFault, detail: String) -> Self {
         Self { fault, detail: detail.into(), identity: None }
+    }
+}
+
+impl From<&JwtFault> for InvalidToken {
+    fn from(fault: &JwtFault) -> Self {
+        Self::new(fault.token_fault(), fault.to_string())
     }
 }
 
@@ -119,7 +137,11 @@ impl Authenticator {
     fn judge_time(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
         let skew = self.server.settings().clock_skew.as_secs_f64();
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp <= now) {
+        let lenience = match facts.evidence {
+            Evidence::Introspection => 0.0,
+            Evidence::Signature => skew,
+        };
+        if let Some(exp) = facts.expires_at.filter(|exp| *exp + lenience <= now) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp

@@ -39,6 +39,17 @@ pub struct TokenFacts {
     pub other_type: Option<Box<str>>,
     /// A digest of (issuer, subject, client).
     pub principal: Principal,
+    /// How it became known that the token is good.
+    pub evidence: Evidence,
+}
+
+/// How it became known that a token is good; its `exp` is judged accordingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The authorization server said so, by its own clock.
+    Introspection,
+    /// Its signature verified.
+    Signature,
 }
 
 /// Who a request acts for, as a digest: equal when issuer, subject and client are.
@@ -89,6 +100,7 @@ impl TokenFacts {
             subject,
             client_id,
             principal,
+            evidence: Evidence::Introspection,
         })
     }
 }

@@ -116,8 +116,8 @@ fn authorization_servers_are_consistent() {
             "authorization_servers.corp.introspection.cache.max_entries: must be from 1 to 100000000",
         ),
         (
-            server("jwt: {}"),
-            "authorization_servers.corp.jwt: unknown key: this version does not support it yet",
+            server("access_tokens: jwt"),
+            "authorization_servers.corp.access_tokens: unknown key: this version does not support it yet",
         ),
         (
             MINIMAL.replace("  corp:", "  Corp:"),
