@@ -64,11 +64,8 @@ impl Memory {
         (now, seconds): (Instant, f64),
     ) {
         let longest = LONGEST.as_secs_f64();
-        // Written so that anything but a number forgets.
-        if !(seconds > 0.0) {
-            return;
-        }
-        let lifetime = Duration::from_secs_f64(seconds.min(longest));
+        let lifetime = Duration::try_from_secs_f64(seconds.clamp(0.0, longest));
+        let Some(lifetime) = lifetime.ok().filter(|lifetime| !lifetime.is_zero()) else { return };
         let remembered = Remembered { facts, key, until: now + lifetime };
         self.0.insert(digest, (remembered, lifetime));
     }

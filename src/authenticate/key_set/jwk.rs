@@ -214,10 +214,7 @@ fn jose(algorithm: SignatureAlgorithm) -> Option<Algorithm> {
 
 fn check_purpose(jwk: &Claims) -> Result<(), KeyFault> {
     let purpose = jwk.string("use").map_err(|_| KeyFault::Malformed)?;
-    let operations = match jwk.has("key_ops") {
-        true => jwk.strings("key_ops").map_err(|_| KeyFault::Malformed)?,
-        false => None,
-    };
+    let operations = jwk.strings("key_ops").map_err(|_| KeyFault::Malformed)?;
     let may_verify = operations.is_none_or(|operations| operations.contains(&"verify"));
     if may_verify && purpose.is_none_or(|purpose| purpose == "sig") {
         return Ok(());

@@ -27,7 +27,9 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 use url::Url;
 
-pub(in crate::authenticate) use self::fetch::{Fetch, Fetched, Fetching};
+#[cfg(test)]
+pub(in crate::authenticate) use self::fetch::Fetching;
+pub(in crate::authenticate) use self::fetch::{Fetch, Fetched};
 use self::schedule::Schedule;
 use super::{KeyId, KeySet, KeySetError, Parsed, Thumbprint};
 use crate::{
@@ -193,7 +195,7 @@ impl KeySetSource {
         self.due_millis.store(u64::MAX, Ordering::Relaxed);
         let answer = self.fetch.fetch(&url).await;
         let now = self.clock.instant();
-        match answer.map_err(KeySetError::Outbound).and_then(read) {
+        match answer.map_err(KeySetError::Outbound).and_then(|answer| read(&answer)) {
             Ok((parsed, lifetime)) => {
                 // Before the schedule says that the fetch is over: who waited must see its keys.
                 self.adopt(parsed, now);
@@ -220,11 +222,9 @@ impl KeySetSource {
         let old = self.in_force.load_full();
         let same = old.as_ref().filter(|old| old.set.is_same_as(&set));
         if same.is_some() {
-            self.metrics.unchanged.inc()
+            self.metrics.unchanged.inc();
         } else {
-            self.metrics.changed.inc()
-        }
-        if same.is_none() {
+            self.metrics.changed.inc();
             info!(authorization_server = &*self.server, keys = set.len(), "key set changed");
         }
         if old.as_ref().is_none_or(|old| old.skipped != skipped) {
@@ -269,7 +269,7 @@ impl KeySetSource {
     }
 }
 
-fn read(answer: Fetched) -> Result<(Parsed, Duration), KeySetError> {
+fn read(answer: &Fetched) -> Result<(Parsed, Duration), KeySetError> {
     if answer.status != http::StatusCode::OK {
         return Err(KeySetError::Status(answer.status));
     }

@@ -166,7 +166,8 @@ fn i29_many_and_deep_keys_are_bounded() {
     assert_eq!(skipped.len(), MAX_REPORTED);
     let deep =
         format!(r#"{{"keys":[{{"kty":{}1{}}},{good}]}}"#, "[".repeat(90_000), "]".repeat(90_000));
-    assert!(matches!(KeySet::parse(deep.as_bytes()), Err(KeySetError::Malformed)));
+    let deep = KeySet::parse(deep.as_bytes()).unwrap();
+    assert_eq!((deep.set.len(), &*deep.skipped[0]), (1, "key 0: it is malformed"));
 }
 
 #[test]
@@ -175,7 +176,7 @@ fn sets_are_the_same_in_any_order() {
     let set = |jwks: &[Value]| parse(jwks).unwrap().set;
     let both = set(&[a.clone(), b.clone()]);
     assert!(both.is_same_as(&set(&[b.clone(), a.clone()])));
-    assert!(!both.is_same_as(&set(&[a.clone()])));
+    assert!(!both.is_same_as(&set(std::slice::from_ref(&a))));
     assert!(!both.is_same_as(&set(&[a.clone(), a.clone()])));
     assert!(!both.is_same_as(&set(&[but(&a, "kid", json!("other")), b.clone()])));
     assert!(!both.is_same_as(&set(&[a, but(&b, "alg", json!("ES256"))])), "bound is not unbound");

@@ -104,7 +104,7 @@ async fn i10_a_token_has_one_spelling() {
     let trailing = format!("{}{looser}", &payload[..payload.len() - 1]);
     for input in [
         format!("{header}.{trailing}"),
-        format!("{header}.{payload}A"),
+        format!("{header}.{payload}AAA"),
         format!("{header}+.{payload}"),
         format!("{header}/.{payload}"),
         format!("{header}~.{payload}"),
