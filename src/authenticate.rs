@@ -15,6 +15,7 @@ pub mod bearer;
 pub mod discovery;
 pub mod introspection;
 pub mod jwt;
+pub mod key_set;
 pub mod outbound;
 pub mod token_cache;
 pub mod token_facts;
@@ -24,6 +25,9 @@ mod assignment;
 mod claims;
 mod client_authentication;
 mod judge;
+#[cfg(test)]
+#[path = "../tests/integration/harness/jwt.rs"]
+pub(crate) mod jwt_kit;
 
 use std::sync::Arc;
 
@@ -164,8 +168,9 @@ pub(crate) mod tests {
 
     use crate::config::settings::{
         AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
-        IntrospectionSettings,
+        IntrospectionSettings, JwtSettings,
     };
+    use crate::oauth::SignatureAlgorithm;
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
         AuthorizationServerSettings {
@@ -183,6 +188,11 @@ pub(crate) mod tests {
                 cache_negative_ttl: Duration::from_secs(10),
                 cache_max_entries: 10,
                 stale_if_error: Duration::ZERO,
+            },
+            jwt: JwtSettings {
+                algorithms: SignatureAlgorithm::ALL.to_vec(),
+                required_type: None,
+                cache_max_entries: 10,
             },
             claims: ClaimNames {
                 scope: vec!["scope".into()],

@@ -11,10 +11,12 @@
 
 mod identifier;
 mod scope;
+mod signature_algorithm;
 mod token;
 
 pub use identifier::{
     ClientId, InvalidIdentifier, Issuer, PublicOrigin, ResourceIdentifier, Subject, is_loopback,
 };
 pub use scope::{InvalidScopeToken, Scope, ScopeToken};
+pub use signature_algorithm::SignatureAlgorithm;
 pub use token::{BearerToken, MalformedToken, Secret, TokenDigest};

@@ -24,7 +24,8 @@ use super::{
     background::Background,
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
-    jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
+    jwt::{JwtFault, JwtVerifier, Verified},
+    key_set::KeySetError,
     outbound::{Outbound, OutboundError},
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
@@ -112,7 +113,8 @@ impl AuthorizationServer {
         let outbound = Outbound::new(pem, settings.introspection.timeout)?;
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
-            JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
+            let metrics = metrics.key_set.clone();
+            JwtVerifier::start(&settings, outbound.clone(), clock, background, metrics)
         });
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
