@@ -4,6 +4,7 @@
 //! 2. [`Glance`] serves the log and the `id` of a refusal; no rule may rest on it.
 //! 3. Errors are written once, here, in one member order.
 
+pub mod message;
 pub mod scanner;
 
 mod glance;
