@@ -10,11 +10,13 @@
 //! It knows nothing of HTTP, YAML or JSON-RPC.
 
 mod identifier;
+mod implication;
 mod scope;
 mod token;
 
 pub use identifier::{
     ClientId, InvalidIdentifier, Issuer, PublicOrigin, ResourceIdentifier, Subject, is_loopback,
 };
+pub use implication::{Cycle, Implications};
 pub use scope::{InvalidScopeToken, Scope, ScopeToken};
 pub use token::{BearerToken, MalformedToken, Secret, TokenDigest};
