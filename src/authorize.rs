@@ -4,6 +4,11 @@
 //! 2. On a protected route every request needs all of the route's `required_scopes`.
 //! 3. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
 
+pub mod operation;
+pub mod rules;
+
+mod mirror;
+
 use crate::{
     authenticate::{VerifiedToken, token_facts::Principal},
     jsonrpc::Glance,
@@ -51,7 +56,7 @@ pub struct Operation {
 impl Operation {
     /// Whether its answer is a stream that never ends by itself (revision 2026-07-28).
     pub fn is_listening(&self) -> bool {
-        self.glance.method.as_deref() == Some("subscriptions/listen")
+        self.glance.method() == Some("subscriptions/listen")
     }
 }
 

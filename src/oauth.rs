@@ -10,6 +10,7 @@
 //! It knows nothing of HTTP, YAML or JSON-RPC.
 
 mod identifier;
+mod implication;
 mod scope;
 mod signature_algorithm;
 mod token;
@@ -17,6 +18,7 @@ mod token;
 pub use identifier::{
     ClientId, InvalidIdentifier, Issuer, PublicOrigin, ResourceIdentifier, Subject, is_loopback,
 };
+pub use implication::{Cycle, Implications};
 pub use scope::{InvalidScopeToken, Scope, ScopeToken};
 pub use signature_algorithm::SignatureAlgorithm;
 pub use token::{BearerToken, MalformedToken, Secret, TokenDigest};

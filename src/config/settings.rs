@@ -3,6 +3,8 @@
 //! Every field has been checked against every other; defaults are filled in, secrets read, URLs
 //! parsed. The stages are built from these types and never see the file.
 
+mod rules;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
@@ -10,6 +12,7 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use self::rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied};
 use crate::{
     logging::LogFormat,
     oauth::{
