@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use super::{
     background::Background,
+    client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
     introspection::{self, Introspected, IntrospectionError, Rules},
     outbound::{Outbound, OutboundError},
@@ -40,6 +41,7 @@ pub struct AuthorizationServer {
     settings: Arc<AuthorizationServerSettings>,
     rules: Rules,
     outbound: Outbound,
+    client: Client,
     clock: Arc<dyn Clock>,
     metrics: AuthorizationServerMetrics,
     background: Background,
@@ -97,9 +99,12 @@ impl AuthorizationServer {
         background: Background,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
+        let client = Client::new(&settings, Arc::clone(&clock));
+        let timeout = settings.introspection.timeout;
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
-            outbound: Outbound::new(pem, settings.introspection.timeout)?,
+            outbound: Outbound::new(pem, client.tls_identity(), timeout)?,
+            client,
             cache: TokenCache::new(&settings.introspection),
             settings,
             clock,
@@ -205,7 +210,7 @@ impl AuthorizationServer {
         let answer = introspection::introspect(
             &self.outbound,
             &discovered.introspection_endpoint,
-            &self.settings.client,
+            &self.client,
             &token,
             &self.rules,
         )
@@ -239,6 +244,7 @@ impl AuthorizationServer {
             IntrospectionError::Outbound(OutboundError::Timeout) => self.metrics.timeout.inc(),
             IntrospectionError::ClientRefused(_)
             | IntrospectionError::Malformed(_)
+            | IntrospectionError::NotSigned(_)
             | IntrospectionError::Outbound(_)
             | IntrospectionError::Status(_) => self.metrics.error.inc(),
         }

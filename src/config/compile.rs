@@ -7,6 +7,7 @@
 
 mod authorization_server;
 mod bounds;
+mod client;
 mod listen;
 mod metadata;
 mod protected;
