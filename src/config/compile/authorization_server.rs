@@ -1,20 +1,24 @@
-//! `authorization_servers`: issuers, credentials, introspection.
+//! `authorization_servers`: issuers, credentials, introspection, claims.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use url::Url;
 
 use super::{
+    access_tokens::access_tokens,
     bounds::{DAY, MINUTE, SHORTEST, count, duration},
     client, metadata,
 };
-use crate::config::{
-    file::{self, ConfigFile},
-    problem::{Place, Report},
-    reader::{Field, Placed},
-    settings::{AuthorizationServerSettings, ClaimNames, IntrospectionSettings},
-    values::Text,
-    web::Name,
+use crate::{
+    config::{
+        file::{self, ConfigFile},
+        problem::{Place, Report},
+        reader::{Field, Placed},
+        settings::{AccessTokens, AuthorizationServerSettings, ClaimNames, IntrospectionSettings},
+        values::Text,
+        web::Name,
+    },
+    oauth::Issuer,
 };
 
 /// All entries, and which of them the routes use.
@@ -28,8 +32,6 @@ pub(super) struct Servers {
 pub(super) struct Server {
     pub(super) name: Box<str>,
     pub(super) place: Place,
-    /// Whether `client` was left out.
-    pub(super) lacks_client: bool,
     settings: Option<Arc<AuthorizationServerSettings>>,
     is_used: Cell<bool>,
 }
@@ -59,6 +61,17 @@ impl Server {
     pub(super) fn mark_used(&self) {
         self.is_used.set(true);
     }
+
+    /// Its issuer, when its section is right.
+    pub(super) fn issuer(&self) -> Option<&Issuer> {
+        self.settings.as_ref().map(|settings| &settings.issuer)
+    }
+
+    /// Whether its tokens are shown to its userinfo endpoint.
+    pub(super) fn uses_userinfo(&self) -> bool {
+        let kind = self.settings.as_ref().map(|settings| settings.access_tokens);
+        kind == Some(AccessTokens::Userinfo)
+    }
 }
 
 pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {
@@ -76,11 +89,9 @@ fn entry(
 ) -> Server {
     let is_name = name.value.parse::<Name>().map_err(|why| report.error(&name.place, why)).is_ok();
     let settings = field.value().and_then(|server| settings(&name.value, server, report));
-    let client = field.value().and_then(|server| server.client.placed());
     Server {
         name: name.value.clone(),
         place: name.place.clone(),
-        lacks_client: client.is_some_and(|client| client.value.is_none()),
         settings: settings.filter(|_| is_name).map(Arc::new),
         is_used: Cell::new(false),
     }
@@ -107,6 +118,7 @@ fn settings(
     let metadata = file.metadata.value().and_then(|fields| {
         metadata::of_authorization_server(fields, file.issuer.value(), is_http_allowed, report)
     });
+    let access_tokens = access_tokens(file, report);
     let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
     let client = client::client(&file.client, report);
     let introspection = file.introspection.value().and_then(|file| introspection(file, report));
@@ -116,6 +128,7 @@ fn settings(
         issuer: file.issuer.value()?.clone(),
         metadata_url: file.metadata_url.value()?.as_ref().map(|url| url.0.clone()),
         metadata: metadata?,
+        access_tokens: access_tokens?,
         clock_skew: clock_skew?,
         client: client?,
         introspection: introspection?,
@@ -153,11 +166,28 @@ fn claims(file: &file::Claims, report: &mut Report<'_>) -> Option<ClaimNames> {
             report.error(&placed.place, "needs at least one claim name");
             return None;
         }
+        for name in placed.value.iter().filter(|name| !is_claim_name(&name.value.0)) {
+            let message = "begins with `/` but is no JSON pointer (RFC 6901): `~` is written `~0`, \
+                           and a `/` within a name `~1`";
+            report.error(&name.place, message);
+        }
         Some(texts(&placed.value))
     };
     let (scope, subject, client_id) =
         (names(&file.scope), names(&file.subject), names(&file.client_id));
-    Some(ClaimNames { scope: scope?, subject: subject?, client_id: client_id? })
+    let prefixes = file.scope_prefixes.value()?.iter();
+    Some(ClaimNames {
+        scope: scope?,
+        subject: subject?,
+        client_id: client_id?,
+        scope_prefixes: prefixes.map(|prefix| prefix.value.as_str().into()).collect(),
+    })
+}
+
+/// Whether a claim can be found by this: any name, or a well-formed JSON pointer.
+fn is_claim_name(name: &str) -> bool {
+    let escapes = |text: &str| text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    !name.starts_with('/') || escapes(name)
 }
 
 /// The texts of a list.

@@ -30,7 +30,7 @@ pub(super) fn client(
     report: &mut Report<'_>,
 ) -> Option<ClientAuthentication> {
     let placed = field.placed()?;
-    // Whether it may be absent depends on the routes that use the server.
+    // Whether it may be absent depends on `access_tokens`.
     let Some(file) = &placed.value else { return Some(ClientAuthentication::None { id: None }) };
     let method = *file.authentication.value()?;
     let is_meaningful = report_meaningless(file, method, report);

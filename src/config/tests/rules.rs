@@ -2,6 +2,7 @@
 
 mod clients;
 mod routes;
+mod tokens;
 
 use super::{MINIMAL, problems};
 
