@@ -12,3 +12,4 @@ mod introspection;
 mod operators;
 mod refusals;
 mod service_accounts;
+mod tokens;
