@@ -78,6 +78,7 @@ fn digest_token(bencher: Bencher<'_, '_>, length: usize) {
 fn look_up_token(bencher: Bencher<'_, '_>) {
     let cache = TokenCache::new(&IntrospectionSettings {
         timeout: Duration::from_secs(5),
+        sends_token_type_hint: false,
         accepted_issuers: Vec::new(),
         cache_ttl: Duration::from_hours(1),
         cache_negative_ttl: Duration::from_secs(10),
@@ -184,6 +185,7 @@ fn refuse_without_token(bencher: Bencher<'_, '_>) {
         resource_metadata: "https://mcp.example.com/.well-known/oauth-protected-resource/notes"
             .into(),
         required_scopes: Scope::parse("notes.read").expect("a scope"),
+        offers_basic: false,
     };
     bencher
         .with_inputs(|| AuthenticateError::Credentials(CredentialsError::Missing).into())

@@ -22,6 +22,15 @@ pub(super) fn row(fault: TokenFault) -> Row {
         TokenFault::WrongAudience => ("wrong_audience", WRONG_AUDIENCE),
         TokenFault::WrongIssuer => ("wrong_issuer", NOT_VALID),
     };
+    invalid(reason, description)
+}
+
+/// The authorization server refused the credentials of a service account.
+pub(super) fn client_refused() -> Row {
+    invalid("client_refused", NOT_VALID)
+}
+
+fn invalid(reason: &'static str, description: &'static str) -> Row {
     let error = Challenged::With(ChallengeError::InvalidToken(description));
     Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
 }

@@ -71,7 +71,7 @@ impl Party {
             Background::new(Handle::current(), TaskTracker::new(), CancellationToken::new());
         let verifier = JwtVerifier::start(
             &settings(server.issuer()),
-            Outbound::new(None, Duration::from_secs(1)).unwrap(),
+            Outbound::new(None, None, Duration::from_secs(1)).unwrap(),
             Arc::new(SystemClock),
             background,
             metrics.key_set("corp"),
@@ -127,7 +127,7 @@ async fn keys_are_fetched_once_and_verify_tokens() {
 async fn metadata_says_where_the_keys_are() {
     let party = Party::with(|key| Answer::json(&key_set(&[key.jwk()]))).await;
     let url = format!("{}/.well-known/oauth-authorization-server", party.server.issuer());
-    let outbound = Outbound::new(None, Duration::from_secs(1)).unwrap();
+    let outbound = Outbound::new(None, None, Duration::from_secs(1)).unwrap();
     let answer = outbound.fetch(&url.parse().unwrap()).await.unwrap();
     let metadata: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(metadata["jwks_uri"], format!("{}/jwks", party.server.issuer()));

@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod client_authentication;
 mod demo_tour;
 mod documents;
 mod forwarding;
@@ -11,4 +12,5 @@ mod introspection;
 mod key_sets;
 mod operators;
 mod refusals;
+mod service_accounts;
 mod tokens;

@@ -105,9 +105,9 @@ impl AuthorizationServer {
             return answer.map_err(|error| Unavailable::Userinfo(Arc::new(error)));
         }
         let endpoint = discovered.introspection_endpoint.as_ref().ok_or(Unavailable::NotYet)?;
-        let client = &self.settings.client;
+        let (outbound, client) = (&self.outbound, &self.client);
         let answer =
-            introspection::introspect(&self.outbound, endpoint, client, token, &self.rules).await;
+            introspection::introspect(outbound, endpoint, client, token, &self.rules).await;
         answer.map_err(|error| Unavailable::Introspection(Arc::new(error)))
     }
 
@@ -122,7 +122,9 @@ impl AuthorizationServer {
             Unavailable::Discovery(_)
             | Unavailable::KeySet(_)
             | Unavailable::Lost
+            | Unavailable::NoTokenEndpoint
             | Unavailable::NotYet
+            | Unavailable::TokenRequest(_)
             | Unavailable::TooMany => false,
         };
         if is_timeout { self.metrics.timeout.inc() } else { self.metrics.error.inc() }
