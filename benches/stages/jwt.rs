@@ -48,6 +48,7 @@ fn settings(cache_max_entries: u64) -> AuthorizationServerSettings {
         introspection: IntrospectionSettings {
             timeout: Duration::from_secs(5),
             accepted_issuers: Vec::new(),
+            sends_token_type_hint: false,
             cache_ttl: Duration::from_mins(1),
             cache_negative_ttl: Duration::from_secs(10),
             cache_max_entries: 1,
@@ -95,7 +96,7 @@ fn verifier(key: &SigningKey, cache_max_entries: u64) -> (Runtime, Arc<JwtVerifi
         Background::new(runtime.handle().clone(), TaskTracker::new(), CancellationToken::new());
     let verifier = JwtVerifier::start(
         &Arc::new(settings(cache_max_entries)),
-        Outbound::new(None, Duration::from_secs(5)).expect("a client"),
+        Outbound::new(None, None, Duration::from_secs(5)).expect("a client"),
         Arc::new(SystemClock),
         background,
         Metrics::new().expect("metrics").key_set("corp"),
