@@ -31,7 +31,7 @@ mod tests;
 use std::path::Path;
 
 pub use locate::{Overrides, find};
-pub use problem::{Problem, Severity};
+pub use problem::{Origin, Problem, Severity};
 pub use secret::{Environment, ProcessEnvironment};
 pub use settings::Settings;
 
