@@ -5,6 +5,7 @@
 //! 3. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
 
 pub mod operation;
+pub mod rule_tests;
 pub mod rules;
 
 mod mirror;

@@ -48,7 +48,7 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
-/// Reads a configuration file. `GATEHOUSE_LISTEN_ADDRESS` and `GATEHOUSE_ADMIN_ADDRESS` win over
+/// Reads a configuration file; its rule tests are run by who judges requests. `GATEHOUSE_LISTEN_ADDRESS` and `GATEHOUSE_ADMIN_ADDRESS` win over
 /// the file.
 ///
 /// # Errors

@@ -13,9 +13,12 @@ use crate::{
         Authenticator, authorization_server::AuthorizationServer, background::Background,
         outbound::OutboundError,
     },
-    authorize::AccessPolicy,
+    authorize::{AccessPolicy, rule_tests},
     clock::Clock,
-    config::settings::{Access, ProtectedSettings, RouteSettings, Settings},
+    config::{
+        Problem,
+        settings::{Access, ProtectedSettings, RouteSettings, Settings},
+    },
     forward::{
         Upstream,
         endpoint::Endpoints,
@@ -60,6 +63,9 @@ pub enum BuildError {
     /// No HTTP client for an authorization server.
     #[error("authorization_servers.{0}: {1}")]
     AuthorizationServer(Box<str>, #[source] OutboundError),
+    /// A rule test fails: the first of them.
+    #[error("{0}")]
+    RuleTest(Problem),
     /// No sealing key.
     #[error(transparent)]
     Sealer(#[from] NoKey),
@@ -74,6 +80,10 @@ pub enum BuildError {
 impl Snapshot {
     /// Compiles settings.
     pub fn build(settings: Settings, around: &Surroundings) -> Result<Self, BuildError> {
+        // Whoever read the file has run them; nobody who did not gets past.
+        if let Some(failure) = rule_tests::run(&settings).into_iter().next() {
+            return Err(BuildError::RuleTest(failure));
+        }
         let servers = authorization_servers(&settings, around)?;
         let sealer = Arc::new(Sealer::new(&settings.session_keys)?);
         let origins = origins(&settings);

@@ -30,6 +30,12 @@ pub enum ClaimError {
     WrongType(Box<str>),
 }
 
+impl From<Map<String, Value>> for Claims {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
 impl Claims {
     /// Reads a JSON object.
     pub fn parse(json: &[u8]) -> Result<Self, ClaimError> {
@@ -68,6 +74,11 @@ impl Claims {
     /// Whether a claim is present with any value but `null`.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Any value but `null`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.find(name).filter(|value| !value.is_null())
     }
 
     fn find(&self, name: &str) -> Option<&Value> {

@@ -13,7 +13,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::config::{self, Environment, Problem, Severity};
+use crate::{
+    authorize::rule_tests,
+    config::{Environment, Problem, Severity},
+};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -34,7 +37,7 @@ pub fn check(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let (ok, problems) = match config::load(path, environment) {
+    let (ok, problems) = match rule_tests::load(path, environment) {
         Ok(loaded) => (true, loaded.warnings),
         Err(problems) => (false, problems),
     };

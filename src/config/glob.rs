@@ -273,9 +273,8 @@ mod tests {
 
     #[test]
     fn inclusion_is_claimed_only_where_it_is_sure() {
-        let covers = |glob: &str, other: &str| {
-            glob.parse::<Glob>().unwrap().covers(&other.parse().unwrap())
-        };
+        let covers =
+            |glob: &str, other: &str| glob.parse::<Glob>().unwrap().covers(&other.parse().unwrap());
         for (glob, other) in [
             ("*", "a*b"),
             ("*", "*"),

@@ -137,7 +137,8 @@ impl JsonSchema for Expectation {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let written = |word: &str| word.parse().map_or_else(|_| json!(word), |code: u16| json!(code));
+        let written =
+            |word: &str| word.parse().map_or_else(|_| json!(word), |code: u16| json!(code));
         let known: Vec<Value> = Self::WORDS.into_iter().map(|(word, _)| written(word)).collect();
         or_variable(json!({ "enum": known }))
     }

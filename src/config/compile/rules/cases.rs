@@ -46,14 +46,18 @@ fn case(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<RuleTest> {
 /// The one thing that is asked for.
 fn asked(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<TestedCall> {
     let file = &test.value;
-    let method = named(&file.method, TestedCall::Method)?;
-    let all = [
-        named(&file.call, TestedCall::Tool)?,
-        named(&file.prompt, TestedCall::Prompt)?,
-        named(&file.resource, TestedCall::Resource)?,
-        method,
+    let ways: [(_, fn(Box<str>) -> TestedCall); 4] = [
+        (&file.call, TestedCall::Tool),
+        (&file.prompt, TestedCall::Prompt),
+        (&file.resource, TestedCall::Resource),
+        (&file.method, TestedCall::Method),
     ];
-    let mut given = all.into_iter().flatten();
+    if ways.iter().any(|(field, _)| field.placed().is_none()) {
+        return None;
+    }
+    let mut given = ways.into_iter().filter_map(|(field, way)| {
+        field.given().map(|(Text(name), place)| (way(name.clone()), place))
+    });
     let Some((asked, place)) = given.next() else {
         report.error(&test.place, "needs one of `call`, `prompt`, `resource` and `method`");
         return None;
@@ -70,15 +74,6 @@ fn asked(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<TestedCall>
         return None;
     }
     Some(asked)
-}
-
-/// A key with a name, when it is given; nothing when it is faulty.
-fn named(
-    field: &Field<Option<Text>>,
-    call: impl FnOnce(Box<str>) -> TestedCall,
-) -> Option<Option<(TestedCall, &Place)>> {
-    field.placed()?;
-    Some(field.given().map(|(name, place)| (call(name.0.clone()), place)))
 }
 
 fn written(field: &Field<Entries<Json>>) -> Option<&Place> {

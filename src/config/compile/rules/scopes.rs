@@ -2,12 +2,7 @@
 
 use super::{Written, WrittenRules};
 use crate::{
-    config::{
-        compile::route::Subject,
-        file::Route,
-        problem::Report,
-        reader::Placed,
-    },
+    config::{compile::route::Subject, file::Route, problem::Report, reader::Placed},
     oauth::{Implications, Scope, ScopeToken},
 };
 
