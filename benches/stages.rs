@@ -3,6 +3,9 @@
 //! It prints and asserts nothing; `cargo bench --bench stages` takes some seconds. The whole path
 //! against nginx is `benches/proxy.py`'s business.
 
+#[path = "stages/jwt.rs"]
+mod jwt;
+
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use gatehouse::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
         token_cache::TokenCache,
-        token_facts::{Principal, TokenFacts},
+        token_facts::{Evidence, Principal, TokenFacts},
     },
     clock::{Clock, SystemClock},
     config::settings::IntrospectionSettings,
@@ -75,6 +78,7 @@ fn digest_token(bencher: Bencher<'_, '_>, length: usize) {
 fn look_up_token(bencher: Bencher<'_, '_>) {
     let cache = TokenCache::new(&IntrospectionSettings {
         timeout: Duration::from_secs(5),
+        sends_token_type_hint: false,
         accepted_issuers: Vec::new(),
         cache_ttl: Duration::from_hours(1),
         cache_negative_ttl: Duration::from_secs(10),
@@ -103,6 +107,7 @@ fn facts() -> TokenFacts {
         is_bound: false,
         other_type: None,
         principal: Principal::ANONYMOUS,
+        evidence: Evidence::Introspection,
     }
 }
 
@@ -180,6 +185,7 @@ fn refuse_without_token(bencher: Bencher<'_, '_>) {
         resource_metadata: "https://mcp.example.com/.well-known/oauth-protected-resource/notes"
             .into(),
         required_scopes: Scope::parse("notes.read").expect("a scope"),
+        offers_basic: false,
     };
     bencher
         .with_inputs(|| AuthenticateError::Credentials(CredentialsError::Missing).into())

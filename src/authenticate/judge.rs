@@ -1,12 +1,16 @@
 //! Judging what is known of an active token, on every use.
 //!
 //! In this order: it is an access token; it is bound to no key (until a binding can be checked);
-//! its issuer is accepted; its audience is this resource; the time is right. `exp` is exact, since
-//! the authorization server itself said "active" by its own clock; `nbf` and `iat` have the
-//! configured skew.
+//! its issuer is accepted; its audience is this resource; the time is right. The `exp` of a token that
+//! was asked about is exact, since the authorization server itself said "active" by its own clock;
+//! that of a JWT, and `nbf` and `iat` of every token, have the configured skew.
 
-use super::{Authenticator, TokenIdentity, token_facts::TokenFacts};
-use crate::config::settings::AudienceMatch;
+use super::{
+    Authenticator, TokenIdentity,
+    jwt::JwtFault,
+    token_facts::{Evidence, TokenFacts},
+};
+use crate::config::settings::{AudienceMatch, AuthorizationServerSettings};
 
 /// Why a token is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -20,20 +24,35 @@ pub struct InvalidToken {
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
+    /// Its signature does not verify.
+    BadSignature,
     /// It is bound to a key, and no proof of that key was asked for.
     Bound,
     /// It expired.
     Expired,
     /// The authorization server says that it is not active.
     Inactive,
+    /// It is no well-formed JWT.
+    Malformed,
     /// Its time has not come.
     NotYetValid,
     /// It is no access token.
     OtherType,
+    /// The key it names is not in the authorization server's key set.
+    UnknownKey,
+    /// It is signed with an algorithm that is not allowed.
+    UnsupportedAlgorithm,
     /// It was issued for another resource, or for none.
     WrongAudience,
     /// It is another issuer's.
     WrongIssuer,
+}
+
+impl TokenFault {
+    /// Whether a newer token of the same account may be acceptable.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Expired | Self::Inactive)
+    }
 }
 
 impl InvalidToken {
@@ -51,13 +70,30 @@ impl InvalidToken {
         Self { identity: Some(Box::new(identity)), ..self }
     }
 
-    pub(super) fn inactive(server: &str) -> Self {
+    pub(super) fn inactive(servers: &[&str]) -> Self {
+        let who = match servers {
+            [_] => "authorization server",
+            _ => "each of the authorization servers",
+        };
         let detail = format!(
-            "authorization server {server} says the token is not active: expired, revoked, of \
-             another server, or not to be introspected by our client: the client must log in \
-             again, or the authorization server must let our client introspect"
+            "{who} {} says the token is not active: expired, revoked, of another server, or \
+             not to be introspected by our client: the client must log in again, or the \
+             authorization server must let our client introspect",
+            servers.join(", ")
         );
         Self::new(TokenFault::Inactive, detail)
+    }
+
+    pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
+        // Whoever sent the token wrote it.
+        let issuer: String = issuer.chars().take(MAX_SHOWN_CHARACTERS).collect();
+        let detail = format!(
+            "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
+             must log in at one of these, or the route must list that server in \
+             authorization_servers",
+            accepted.join(", ")
+        );
+        Self::new(TokenFault::WrongIssuer, detail)
     }
 
     fn new(fault: TokenFault, detail: String) -> Self {
@@ -65,8 +101,15 @@ impl InvalidToken {
     }
 }
 
+impl From<&JwtFault> for InvalidToken {
+    fn from(fault: &JwtFault) -> Self {
+        Self::new(fault.token_fault(), fault.to_string())
+    }
+}
+
 impl Authenticator {
-    pub(super) fn judge(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+    pub(super) fn judge(&self, identity: &TokenIdentity) -> Result<(), InvalidToken> {
+        let (facts, server) = (&identity.facts, identity.server.settings());
         if let Some(kind) = &facts.other_type {
             let detail = format!(
                 "the token is of type {kind:?}, not an access token: the client must send the access \
@@ -80,7 +123,7 @@ impl Authenticator {
             return Err(InvalidToken::new(TokenFault::Bound, detail.to_owned()));
         }
         if let Some(iss) = &facts.foreign_issuer {
-            let name = &self.server.settings().name;
+            let name = &server.name;
             let detail = format!(
                 "iss is {iss:?}, not the issuer: if the server is right, add it to \
                  authorization_servers.{name}.introspection.accepted_issuers"
@@ -88,7 +131,7 @@ impl Authenticator {
             return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
         }
         self.judge_audience(facts)?;
-        self.judge_time(facts)
+        self.judge_time(facts, server)
     }
 
     fn judge_audience(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
@@ -116,10 +159,14 @@ impl Authenticator {
         Err(InvalidToken::new(TokenFault::WrongAudience, detail))
     }
 
-    fn judge_time(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+    fn judge_time(
+        &self,
+        facts: &TokenFacts,
+        server: &AuthorizationServerSettings,
+    ) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
-        let skew = self.server.settings().clock_skew.as_secs_f64();
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp <= now) {
+        let skew = server.clock_skew.as_secs_f64();
+        if let Some(exp) = passed_expiry(facts, now, skew) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp
@@ -139,6 +186,17 @@ impl Authenticator {
     }
 }
 
+/// `exp`, when it has passed.
+fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
+    let lenience = match facts.evidence {
+        Evidence::Introspection | Evidence::Userinfo => 0.0,
+        Evidence::Signature => skew,
+    };
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
+}
+
+const MAX_SHOWN_CHARACTERS: usize = 80;
+
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
@@ -152,7 +210,43 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_segment_prefix;
+    use super::*;
+    use crate::{
+        authenticate::{claims::Claims, introspection::Rules, tests::settings},
+        oauth::TokenDigest,
+    };
+
+    #[test]
+    fn i14_exp_of_a_jwt_has_skew_and_that_of_an_introspected_token_has_none() {
+        let rules = Rules::new(&settings("https://as.example"));
+        let claims = Claims::parse(br#"{"exp":1000}"#).unwrap();
+        let facts = TokenFacts::read(&claims, &rules, &TokenDigest::of(b"t")).unwrap();
+        let signed = TokenFacts { evidence: Evidence::Signature, ..facts.clone() };
+        for (now, introspected_passed, signed_passed) in [
+            (999.9, false, false),
+            (1000.0, true, false),
+            (1029.9, true, false),
+            (1030.0, true, true),
+            (5000.0, true, true),
+        ] {
+            let passed = |facts| passed_expiry(facts, now, 30.0).is_some();
+            assert_eq!((passed(&facts), passed(&signed)), (introspected_passed, signed_passed));
+        }
+    }
+
+    #[test]
+    fn detail_names_who_was_asked_and_what_would_be_taken() {
+        let detail = InvalidToken::inactive(&["corp"]).to_string();
+        assert!(detail.starts_with("authorization server corp says the token is not active"));
+        let detail = InvalidToken::inactive(&["corp", "partner"]).to_string();
+        assert!(
+            detail.starts_with("each of the authorization servers corp, partner says the token")
+        );
+        let iss = format!("https://evil.example/\n{}", "x".repeat(10_000));
+        let detail = InvalidToken::of_another_issuer(&iss, &["https://a", "https://b"]).to_string();
+        assert!(detail.contains(r"evil.example/\nxxx") && detail.len() < 400, "{detail}");
+        assert!(detail.contains("takes tokens of [https://a, https://b]"), "{detail}");
+    }
 
     #[test]
     fn audience_prefix_is_whole_segments_of_one_origin() {

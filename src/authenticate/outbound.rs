@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
+use crate::config::settings::TlsIdentity;
+
 /// An HTTP client for one authorization server.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -26,6 +28,10 @@ pub struct Answer {
     pub status: StatusCode,
     /// Whether its media type is `application/json`.
     pub is_json: bool,
+    /// Whether its media type is `application/jwt`.
+    pub is_jwt: bool,
+    /// How long it may be used (RFC 9111 section 5.2.2.1), when it says so.
+    pub max_age: Option<Duration>,
     /// Its body, within the bound.
     pub body: Bytes,
 }
@@ -48,8 +54,13 @@ pub enum OutboundError {
 }
 
 impl Outbound {
-    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle.
-    pub fn new(ca_pem: Option<&[u8]>, timeout: Duration) -> Result<Self, OutboundError> {
+    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle, and shows
+    /// a certificate where it has one and is asked for it.
+    pub fn new(
+        ca_pem: Option<&[u8]>,
+        identity: Option<&TlsIdentity>,
+        timeout: Duration,
+    ) -> Result<Self, OutboundError> {
         let unusable = |error: reqwest::Error| OutboundError::Client(chain(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
@@ -64,12 +75,35 @@ impl Outbound {
             let anchors = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
             builder = builder.tls_certs_only(anchors);
         }
+        if let Some(TlsIdentity { certificates, private_key }) = identity {
+            // The two files may be one.
+            let is_one = **certificates == *private_key.expose();
+            let key = if is_one { &[][..] } else { private_key.expose() };
+            let pem = [certificates, &b"\n"[..], key].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(unusable)?);
+        }
         Ok(Self { client: builder.build().map_err(unusable)?, timeout })
     }
 
     /// Fetches a JSON document.
     pub async fn fetch(&self, url: &Url) -> Result<Answer, OutboundError> {
         let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
+        self.answer(request, MAX_DOCUMENT_BYTES).await
+    }
+
+    /// Fetches what a bearer token shows of itself.
+    pub async fn fetch_with(
+        &self,
+        url: &Url,
+        authorization: HeaderValue,
+    ) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
+        self.answer(request.header(header::AUTHORIZATION, authorization), MAX_ANSWER_BYTES).await
+    }
+
+    /// Fetches a key set, which has a media type of its own (RFC 7517 section 8.5.2).
+    pub async fn fetch_key_set(&self, url: &Url) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, KEY_SET);
         self.answer(request, MAX_DOCUMENT_BYTES).await
     }
 
@@ -106,7 +140,10 @@ impl Outbound {
 
 async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
     let mut response = request.send().await.map_err(|error| failure(&error))?;
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| is_type(value, "application/json"));
+    let is_jwt = content_type.is_some_and(|value| is_type(value, "application/jwt"));
+    let max_age = response.headers().get(header::CACHE_CONTROL).and_then(max_age);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > max_bytes {
@@ -114,12 +151,21 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), is_json, body: body.into() })
+    Ok(Answer { status: response.status(), is_json, is_jwt, max_age, body: body.into() })
 }
 
-fn is_json(content_type: &HeaderValue) -> bool {
+fn is_type(content_type: &HeaderValue, wanted: &str) -> bool {
     let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(wanted)
+}
+
+fn max_age(cache_control: &HeaderValue) -> Option<Duration> {
+    cache_control.to_str().ok()?.split(',').find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        let is_max_age = name.trim().eq_ignore_ascii_case("max-age");
+        let seconds = seconds.trim().trim_matches('"').parse().ok().filter(|_| is_max_age);
+        seconds.map(Duration::from_secs)
+    })
 }
 
 fn failure(error: &reqwest::Error) -> OutboundError {
@@ -141,6 +187,31 @@ fn chain(error: &reqwest::Error) -> Box<str> {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const KEY_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_found_among_the_directives() {
+        for (value, seconds) in [
+            ("max-age=60", Some(60)),
+            ("public, max-age=60, must-revalidate", Some(60)),
+            ("no-transform,Max-Age=\"60\"", Some(60)),
+            ("s-maxage=9, max-age=60", Some(60)),
+            ("max-age=60, max-age=9", Some(60)),
+            ("max-age=-1", None),
+            ("max-age=x", None),
+            ("max-age", None),
+            ("no-store", None),
+            ("", None),
+        ] {
+            let found = max_age(&HeaderValue::from_static(value));
+            assert_eq!(found, seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+}

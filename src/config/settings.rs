@@ -3,6 +3,7 @@
 //! Every field has been checked against every other; defaults are filled in, secrets read, URLs
 //! parsed. The stages are built from these types and never see the file.
 
+mod authorization_server;
 mod rules;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,10 +13,16 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use self::rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied};
+pub use self::{
+    authorization_server::{
+        AccessTokens, AssertionAudience, AuthorizationServerSettings, ClaimNames,
+        ClientAuthentication, IntrospectionSettings, JwtSettings, RequiredTokenType, TlsIdentity,
+    },
+    rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
+};
 use crate::{
     logging::LogFormat,
-    oauth::{ClientId, Issuer, PublicOrigin, ResourceIdentifier, Scope, Secret},
+    oauth::{Implications, PublicOrigin, ResourceIdentifier, Scope, Secret},
 };
 
 /// The whole configuration in force.
@@ -115,83 +122,6 @@ pub struct Telemetry {
     pub access_log: bool,
 }
 
-/// One entry of `authorization_servers`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AuthorizationServerSettings {
-    /// The key under `authorization_servers`: metrics label and log field.
-    pub name: Box<str>,
-    /// The issuer, byte for byte as configured.
-    pub issuer: Issuer,
-    /// Where its metadata is, when not where discovery looks.
-    pub metadata_url: Option<Url>,
-    /// Fields that replace or complete the discovered document.
-    pub metadata: Map<String, Value>,
-    /// For `nbf` and `iat` of every token.
-    pub clock_skew: Duration,
-    /// How we authenticate at the introspection endpoint.
-    pub client: ClientAuthentication,
-    /// `introspection`.
-    pub introspection: IntrospectionSettings,
-    /// `claims`: where to read what.
-    pub claims: ClaimNames,
-    /// `tls.ca`: PEM bundle that replaces the platform's trust, already read.
-    pub tls_ca_pem: Option<Arc<[u8]>>,
-    /// Whether `http:` is allowed beyond loopback.
-    pub insecure_allow_http: bool,
-}
-
-/// `client`: how the gateway authenticates at the introspection endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// HTTP Basic with form-encoded credentials (RFC 6749 section 2.3.1).
-    ClientSecretBasic {
-        /// Our client identifier.
-        id: ClientId,
-        /// Our client secret.
-        secret: Secret,
-    },
-    /// Credentials in the form body (RFC 6749 section 2.3.1).
-    ClientSecretPost {
-        /// Our client identifier.
-        id: ClientId,
-        /// Our client secret.
-        secret: Secret,
-    },
-    /// No authentication; the identifier is sent in the form when there is one.
-    None {
-        /// Our client identifier.
-        id: Option<ClientId>,
-    },
-}
-
-/// `introspection` (RFC 7662).
-#[derive(Clone, Debug, PartialEq)]
-pub struct IntrospectionSettings {
-    /// For the whole call.
-    pub timeout: Duration,
-    /// `iss` values accepted besides the issuer's own.
-    pub accepted_issuers: Vec<Box<str>>,
-    /// How long an active answer is believed, at most until `exp`.
-    pub cache_ttl: Duration,
-    /// How long an inactive answer is believed.
-    pub cache_negative_ttl: Duration,
-    /// Active answers remembered; inactive ones are bounded apart by the same number.
-    pub cache_max_entries: u64,
-    /// How long past its TTL an active answer may serve while the server fails; zero: not at all.
-    pub stale_if_error: Duration,
-}
-
-/// `claims`: names tried in order; the first present wins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimNames {
-    /// Where granted scopes are.
-    pub scope: Vec<Box<str>>,
-    /// Where the subject is.
-    pub subject: Vec<Box<str>>,
-    /// Where the client identifier is.
-    pub client_id: Vec<Box<str>>,
-}
-
 /// One entry of `routes`.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
@@ -223,16 +153,23 @@ pub enum Access {
 /// What a protected route asks of a token, and publishes.
 #[derive(Clone, Debug)]
 pub struct ProtectedSettings {
-    /// Name of the authorization server whose tokens are taken.
-    pub authorization_server: Box<str>,
+    /// Names of the authorization servers whose tokens are taken, in the order in which they are
+    /// asked; at least one, none twice.
+    pub authorization_servers: Vec<Box<str>>,
     /// The route's resource identifier (RFC 9728 section 1.2).
     pub resource: ResourceIdentifier,
     /// Accepted `aud` values.
     pub audiences: Vec<Box<str>>,
     /// How `aud` is compared.
     pub audience_match: AudienceMatch,
+    /// Whether service accounts may show their client credentials by HTTP Basic.
+    pub basic_client_credentials: bool,
     /// Scopes that every request needs, in the file's order.
     pub required_scopes: Scope,
+    /// Which scopes stand for which others: `scope_implies` of the whole file.
+    pub implications: Implications,
+    /// What operations need beyond that.
+    pub rules: RuleSettings,
     /// Scopes that are published.
     pub scopes_supported: Scope,
     /// Further RFC 9728 metadata fields.

@@ -7,26 +7,26 @@ use std::{
     borrow::Cow,
     net::{IpAddr, SocketAddr},
     str::FromStr,
-    sync::Arc,
     time::Duration,
 };
 
 use ipnet::IpNet;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
-    secret::{describe, read_secret, resolve_path},
-    settings::{AllowedHost, AllowedOrigin, AudienceMatch},
+    settings::{
+        AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch,
+        RequiredTokenType,
+    },
     suggest::closest,
     web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
 };
 use crate::{
     logging::LogFormat,
-    oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret},
+    oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret, SignatureAlgorithm},
 };
 
 /// Gives a type with `FromStr` its place in the file and in the schema.
@@ -90,17 +90,41 @@ fn or_variable(schema: Value) -> Schema {
     json_schema!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
 }
 
+mod files;
+
+pub(super) use files::{CertificateFile, PrivateKeyFile, SecretFile};
+
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
 text_leaf!(Issuer, "the issuer's URL exactly as its metadata has it", { "type": "string", "format": "uri" });
 text_leaf!(ResourceIdentifier, "an absolute URL without query", { "type": "string", "format": "uri" });
 text_leaf!(ScopeToken, "one scope", { "type": "string" });
 
 choice!(LogFormat { "json" => Self::Json, "pretty" => Self::Pretty });
+choice!(AccessTokens {
+    "introspection" => Self::Introspection,
+    "jwt" => Self::Jwt,
+    "userinfo" => Self::Userinfo,
+    "auto" => Self::Auto,
+});
 choice!(AudienceMatch {
     "exact" => Self::Exact,
     "prefix" => Self::Prefix,
     "client_id" => Self::ClientId,
     "off" => Self::Off,
+});
+
+choice!(RequiredTokenType { "at+jwt" => Self::AtJwt });
+choice!(SignatureAlgorithm {
+    "RS256" => Self::Rs256,
+    "RS384" => Self::Rs384,
+    "RS512" => Self::Rs512,
+    "PS256" => Self::Ps256,
+    "PS384" => Self::Ps384,
+    "PS512" => Self::Ps512,
+    "ES256" => Self::Es256,
+    "ES384" => Self::Es384,
+    "ES512" => Self::Es512,
+    "EdDSA" => Self::EdDsa,
 });
 
 /// `telemetry.log.level`.
@@ -127,16 +151,32 @@ choice!(AccessKind { "protected" => Self::Protected, "public" => Self::Public })
 /// `client.authentication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthenticationMethod {
+    Bearer,
     ClientSecretBasic,
+    ClientSecretJwt,
     ClientSecretPost,
     None,
+    PrivateKeyJwt,
+    TlsClientAuth,
 }
 
 choice!(AuthenticationMethod {
     "client_secret_basic" => Self::ClientSecretBasic,
     "client_secret_post" => Self::ClientSecretPost,
+    "client_secret_jwt" => Self::ClientSecretJwt,
+    "private_key_jwt" => Self::PrivateKeyJwt,
+    "tls_client_auth" => Self::TlsClientAuth,
+    "bearer" => Self::Bearer,
     "none" => Self::None,
 });
+
+choice!(AssertionAudience { "issuer" => Self::Issuer, "endpoint" => Self::Endpoint });
+
+/// `introspection.token_type_hint`: the one type that this gateway asks about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenTypeHint;
+
+choice!(TokenTypeHint { "access_token" => Self });
 
 /// A text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,52 +205,6 @@ impl FromStr for SecretText {
 }
 
 text_leaf!(SecretText, "a secret", { "type": "string", "minLength": 1 });
-
-/// A secret in a file of its own, already read.
-#[derive(Clone, Debug)]
-pub(super) struct SecretFile(pub(super) Secret);
-
-impl Read for SecretFile {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Text(path) = Text::read(at, source)?;
-        let path = resolve_path(&source.folder, &path);
-        read_secret(source.environment, &path)
-            .map_err(|why| source.report.error(&at.place(), why.to_string()))
-            .map(Self)
-            .ok()
-    }
-}
-
-leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
-
-/// A file of PEM certificates, already read.
-#[derive(Clone, Debug)]
-pub(super) struct CertificateFile(pub(super) Arc<[u8]>);
-
-impl Read for CertificateFile {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Text(path) = Text::read(at, source)?;
-        let path = resolve_path(&source.folder, &path);
-        let bytes = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                let message = format!("the file cannot be read ({})", describe(&why));
-                source.report.error(&at.place(), message);
-                return None;
-            }
-        };
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
-            return Some(Self(bytes.into()));
-        }
-        source.report.error(&at.place(), "the file holds no PEM certificate, or a damaged one");
-        None
-    }
-}
-
-leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
-
-const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An address to listen on.
 #[derive(Clone, Copy, Debug)]

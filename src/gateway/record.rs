@@ -103,9 +103,11 @@ impl Record {
             self.token = match judged {
                 Ok(token) => Some(token.identity().clone()),
                 Err(AuthenticateError::Invalid(token)) => token.identity().cloned(),
-                Err(AuthenticateError::Credentials(_) | AuthenticateError::Unavailable { .. }) => {
-                    None
-                }
+                Err(
+                    AuthenticateError::Account(_)
+                    | AuthenticateError::Credentials(_)
+                    | AuthenticateError::Unavailable { .. },
+                ) => None,
             };
         }
     }

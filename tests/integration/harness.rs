@@ -9,6 +9,8 @@
 //! Both test binaries include this file by path, so its modules name theirs; what one of them does
 //! not use is expected where it declares the module.
 
+#[path = "harness/answer.rs"]
+pub(crate) mod answer;
 #[path = "harness/authorization_server.rs"]
 pub(crate) mod authorization_server;
 #[path = "harness/client.rs"]
@@ -17,6 +19,8 @@ pub(crate) mod client;
 pub(crate) mod clock;
 #[path = "harness/gateway.rs"]
 pub(crate) mod gateway;
+#[path = "harness/jwt.rs"]
+pub(crate) mod jwt;
 #[path = "harness/process.rs"]
 pub(crate) mod process;
 #[path = "harness/raw.rs"]

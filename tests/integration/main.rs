@@ -4,9 +4,13 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod client_authentication;
 mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
+mod key_sets;
 mod operators;
 mod refusals;
+mod service_accounts;
+mod tokens;

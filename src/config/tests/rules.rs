@@ -1,6 +1,8 @@
 //! One row per rule of the file: what is written, and what is said to it.
 
+mod clients;
 mod routes;
+mod tokens;
 
 use super::{MINIMAL, problems};
 
@@ -116,10 +118,6 @@ fn authorization_servers_are_consistent() {
             "authorization_servers.corp.introspection.cache.max_entries: must be from 1 to 100000000",
         ),
         (
-            server("jwt: {}"),
-            "authorization_servers.corp.jwt: unknown key: this version does not support it yet",
-        ),
-        (
             MINIMAL.replace("  corp:", "  Corp:"),
             "authorization_servers.Corp: a name is 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter or digit",
         ),
@@ -133,54 +131,31 @@ fn authorization_servers_are_consistent() {
 }
 
 #[test]
-fn clients_have_what_their_authentication_needs() {
-    let path = "authorization_servers.corp.client";
+fn jwt_algorithms_are_asymmetric_ones() {
+    let path = "authorization_servers.corp.jwt";
+    let known = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA";
+    let unknown = |index: usize| {
+        format!("{path}.algorithms[{index}]: none of the known words; expected one of {known}")
+    };
     expect(&[
-        (client("{authentication: none}"), ""),
-        (client("{authentication: none, id: x}"), ""),
-        (client("{authentication: client_secret_post, id: x, secret: y}"), ""),
-        (client("{id: x, secret_file: secret}"), ""),
+        (server("access_tokens: auto\n    jwt: {}"), ""),
+        (server("access_tokens: auto\n    jwt: {algorithms: [ES256], required_type: at+jwt}"), ""),
+        (server("access_tokens: auto\n    jwt: {algorithms: [none]}"), &unknown(0)),
         (
-            client("{id: x}"),
-            &format!(
-                "{path}.secret: this key, or `secret_file`, is required (unless `authentication: none`)"
-            ),
+            server("access_tokens: auto\n    jwt: {algorithms: []}"),
+            &format!("{path}.algorithms: needs at least one algorithm, such as RS256"),
         ),
         (
-            client("{secret: x}"),
-            &format!("{path}.id: this key is required (unless `authentication: none`)"),
+            server("access_tokens: auto\n    jwt: {cache: {max_entries: 0}}"),
+            &format!("{path}.cache.max_entries: must be from 1 to 100000000"),
         ),
         (
-            client("{id: x, secret: y, secret_file: secret}"),
-            &format!(
-                "{path}.secret_file: `secret` and `secret_file` stand beside each other; keep one"
-            ),
-        ),
-        (client("{id: x, secret_file: empty}"), &format!("{path}.secret_file: the file is empty")),
-        (
-            client("{id: x, secret_file: nowhere}"),
-            &format!("{path}.secret_file: the file cannot be read (no such file)"),
-        ),
-        (client("{id: x, secret: ''}"), &format!("{path}.secret: empty; expected a secret")),
-        (
-            client("{id: x, secret: 12}"),
-            &format!("{path}.secret: expected a secret, found a number; quote it"),
-        ),
-        (
-            client("{authentication: none, secret: x}"),
-            &format!("{path}: with `authentication: none` no secret is sent; drop one of the two"),
-        ),
-        (
-            client("{id: x, secret: y, authentication: private_key_jwt}"),
-            &format!(
-                "{path}.authentication: none of the known words; expected one of client_secret_basic, client_secret_post, none"
-            ),
-        ),
-        (
-            client("null"),
-            "authorization_servers.corp: route notes needs token introspection, and that needs `client: {id, secret}` here, or `client: {authentication: none}` where the server asks for none",
+            server("access_tokens: auto\n    jwt: {required_type: JWT}"),
+            &format!("{path}.required_type: none of the known words; expected one of at+jwt"),
         ),
     ]);
+    let hmac = problems(&server("access_tokens: auto\n    jwt: {algorithms: [RS256, HS256]}"));
+    assert!(hmac.contains(&format!("{path}.algorithms")) && hmac.contains(known), "{hmac}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A stub authorization server: metadata, opaque tokens, introspection, and every way to fail.
+//! A stub authorization server: metadata, opaque tokens, introspection, userinfo, and every way to
+//! fail.
 
 use std::{
     collections::HashMap,
@@ -11,14 +12,17 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use super::answer::Answer;
 use super::{
+    answer::say,
+    jwt,
     raw::{Reader, Received, parse_head, request_framing},
     token::Token,
 };
@@ -30,21 +34,6 @@ pub(crate) struct StubAuthorizationServer {
     stop: CancellationToken,
 }
 
-/// What is answered in place of the truth.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    /// Any status, content type (none when empty) and body.
-    Http { status: u16, content_type: &'static str, body: Vec<u8> },
-    /// A redirect.
-    Redirect(u16, String),
-    /// Exactly these bytes, and then the end of the connection.
-    Raw(Vec<u8>),
-    /// These bytes, and then nothing more while the connection stays.
-    Stall(Vec<u8>),
-    /// The end of the connection, without a byte.
-    Close,
-}
-
 #[derive(Default)]
 struct State {
     tokens: Mutex<HashMap<String, String>>,
@@ -52,6 +41,7 @@ struct State {
     instead: Mutex<Option<Answer>>,
     instead_for: Mutex<HashMap<String, Answer>>,
     authentication: Mutex<Option<Check>>,
+    token_endpoint: Mutex<Option<Respond>>,
     received: Mutex<Vec<Received>>,
     minted: AtomicUsize,
     held: watch::Sender<bool>,
@@ -61,23 +51,8 @@ struct State {
 /// Judges how an introspection request authenticates.
 type Check = Box<dyn Fn(&Received) -> bool + Send>;
 
-impl Answer {
-    /// 200 with JSON.
-    pub(crate) fn json(body: &str) -> Self {
-        Self::Http { status: 200, content_type: "application/json", body: body.into() }
-    }
-
-    /// A status with an empty JSON object.
-    pub(crate) fn status(status: u16) -> Self {
-        Self::Http { status, content_type: "application/json", body: b"{}".to_vec() }
-    }
-
-    /// An OAuth error.
-    pub(crate) fn error(status: u16, error: &str) -> Self {
-        let body = format!(r#"{{"error":"{error}"}}"#).into_bytes();
-        Self::Http { status, content_type: "application/json", body }
-    }
-}
+/// Answers a token request.
+type Respond = Box<dyn Fn(&Received) -> Answer + Send>;
 
 impl StubAuthorizationServer {
     /// Starts on a free port; it publishes RFC 8414 metadata and expects `client_secret_basic` of
@@ -146,8 +121,32 @@ impl StubAuthorizationServer {
         let issuer = &self.issuer;
         let base = issuer.trim_end_matches('/');
         format!(
-            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","response_types_supported":["code"]}}"#
+            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","userinfo_endpoint":"{base}/userinfo","response_types_supported":["code"]}}"#
         )
+    }
+
+    /// Publishes these public keys, and in its metadata where they are.
+    pub(crate) fn publish_keys(&self, jwks: &[serde_json::Value]) {
+        self.answer_keys_with(Answer::json(&jwt::key_set(jwks)));
+        let base = self.issuer.trim_end_matches('/');
+        let metadata = self.metadata();
+        let members = metadata.strip_suffix('}').unwrap();
+        let metadata = format!(r#"{members},"jwks_uri":"{base}{KEYS}"}}"#);
+        let mut documents = lock(&self.state.documents);
+        let places = documents.iter_mut().filter(|(path, _)| path.starts_with("/.well-known/"));
+        places.for_each(|(_, answer)| *answer = Answer::json(&metadata));
+    }
+
+    /// Answers this where the keys are from now on: another set, or a failure.
+    pub(crate) fn answer_keys_with(&self, answer: Answer) {
+        let base = self.issuer.trim_end_matches('/');
+        let path = base.splitn(4, '/').nth(3).map_or(String::new(), |path| format!("/{path}"));
+        self.publish(&format!("{path}{KEYS}"), answer);
+    }
+
+    /// How often the keys were fetched.
+    pub(crate) fn key_fetches(&self) -> usize {
+        self.fetched().iter().filter(|target| target.ends_with(KEYS)).count()
     }
 
     /// Serves a document at a path.
@@ -178,7 +177,7 @@ impl StubAuthorizationServer {
         lock(&self.state.tokens).remove(token);
     }
 
-    /// Answers every introspection with this.
+    /// Answers every introspection and userinfo request with this.
     pub(crate) fn answer_with(&self, answer: Answer) {
         *lock(&self.state.instead) = Some(answer);
     }
@@ -194,7 +193,7 @@ impl StubAuthorizationServer {
         lock(&self.state.instead_for).clear();
     }
 
-    /// Holds introspection answers back until [`release`](Self::release).
+    /// Holds introspection and token answers back until [`release`](Self::release).
     pub(crate) fn hold(&self) {
         self.state.held.send_replace(true);
     }
@@ -208,6 +207,17 @@ impl StubAuthorizationServer {
         *lock(&self.state.authentication) = Some(Box::new(check));
     }
 
+    /// Answers token requests from now on.
+    pub(crate) fn grant(&self, respond: impl Fn(&Received) -> Answer + Send + 'static) {
+        *lock(&self.state.token_endpoint) = Some(Box::new(respond));
+    }
+
+    /// The token requests so far.
+    pub(crate) fn token_requests(&self) -> Vec<Received> {
+        let is_request = |request: &Received| request.target.ends_with("/token");
+        self.received().into_iter().filter(is_request).collect()
+    }
+
     /// Every request so far.
     pub(crate) fn received(&self) -> Vec<Received> {
         lock(&self.state.received).clone()
@@ -217,6 +227,12 @@ impl StubAuthorizationServer {
     pub(crate) fn introspections(&self) -> Vec<Received> {
         let is_introspection = |request: &Received| request.target.ends_with("/introspect");
         self.received().into_iter().filter(is_introspection).collect()
+    }
+
+    /// The userinfo requests so far.
+    pub(crate) fn userinfo_requests(&self) -> Vec<Received> {
+        let is_userinfo = |request: &Received| request.target.ends_with("/userinfo");
+        self.received().into_iter().filter(is_userinfo).collect()
     }
 
     /// How many introspection requests came so far.
@@ -259,12 +275,21 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
     while let Some(request) = receive(&mut reader).await {
         lock(&state.received).push(request.clone());
         let is_introspection = request.target.ends_with("/introspect");
-        if is_introspection {
+        let is_userinfo = request.target.ends_with("/userinfo");
+        let is_token_request = request.target.ends_with("/token");
+        if is_introspection || is_userinfo || is_token_request {
             let mut held = state.held.subscribe();
             let _ = held.wait_for(|held| !held).await;
         }
-        let answer =
-            if is_introspection { state.introspect(&request) } else { state.find(&request) };
+        let answer = if is_introspection {
+            state.introspect(&request)
+        } else if is_userinfo {
+            state.tell_user(&request)
+        } else if is_token_request {
+            state.grant(&request)
+        } else {
+            state.find(&request)
+        };
         if !say(&mut reader.inner, answer).await {
             return;
         }
@@ -284,38 +309,24 @@ async fn receive<R: AsyncRead + Unpin>(reader: &mut Reader<R>) -> Option<Receive
     Some(Received { method, target, headers, body })
 }
 
-/// Answers; `false` when the connection is over.
-async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
-    let (bytes, goes_on) = match answer {
-        Answer::Http { status, content_type, body } => {
-            let kind = match content_type {
-                "" => String::new(),
-                content_type => format!("Content-Type: {content_type}\r\n"),
-            };
-            let length = body.len();
-            let head = format!("HTTP/1.1 {status} Said\r\n{kind}Content-Length: {length}\r\n\r\n");
-            ([head.into_bytes(), body].concat(), true)
-        }
-        Answer::Redirect(status, location) => {
-            let head = format!(
-                "HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-            );
-            (head.into_bytes(), true)
-        }
-        Answer::Raw(bytes) => (bytes, false),
-        Answer::Stall(bytes) => {
-            let _ = writer.write_all(&bytes).await;
-            let _ = writer.flush().await;
-            return std::future::pending().await;
-        }
-        Answer::Close => return false,
-    };
-    writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok() && goes_on
-}
-
 impl State {
     fn find(&self, request: &Received) -> Answer {
         lock(&self.documents).get(&request.target).cloned().unwrap_or(Answer::status(404))
+    }
+
+    /// OpenID Connect Core 1.0 section 5.3: the claims behind the bearer token, or 401.
+    fn tell_user(&self, request: &Received) -> Answer {
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(answer) = &*lock(&self.instead) {
+            return answer.clone();
+        }
+        let known = token.and_then(|token| lock(&self.tokens).get(token).cloned());
+        known.map_or(Answer::error(401, "invalid_token"), |claims| Answer::json(&claims))
+    }
+
+    fn grant(&self, request: &Received) -> Answer {
+        let respond = lock(&self.token_endpoint);
+        respond.as_ref().map_or_else(|| self.find(request), |respond| respond(request))
     }
 
     fn introspect(&self, request: &Received) -> Answer {
@@ -335,6 +346,9 @@ impl State {
         Answer::json(known.as_deref().unwrap_or(r#"{"active":false}"#))
     }
 }
+
+/// Where the keys are, below the issuer.
+const KEYS: &str = "/jwks";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
