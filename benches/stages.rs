@@ -12,7 +12,7 @@ use gatehouse::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
         token_cache::TokenCache,
-        token_facts::{Principal, TokenFacts},
+        token_facts::{Principal, TokenFacts, TokenSource},
     },
     clock::{Clock, SystemClock},
     config::settings::IntrospectionSettings,
@@ -91,6 +91,7 @@ fn look_up_token(bencher: Bencher<'_, '_>) {
 
 fn facts() -> TokenFacts {
     TokenFacts {
+        source: TokenSource::Introspection,
         foreign_issuer: None,
         subject: None,
         client_id: None,

@@ -83,9 +83,8 @@ impl Snapshot {
             let site = site.and_then(|site| sites.get_mut(site));
             let site = site.ok_or_else(|| BuildError::Route(route.name.clone()))?;
             if let Access::Protected(protected) = &route.access {
-                let server = servers.get(&protected.authorization_server);
-                let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
-                add_documents(site, route, protected, server);
+                let servers = listed(&route.name, protected, &servers)?;
+                add_documents(site, route, protected, &servers);
             }
             let resource = resource(&settings, route, &servers, &sealer, around)?;
             site.resources.push(Arc::new(resource));
@@ -111,7 +110,8 @@ fn authorization_servers(
     };
     let mut servers = HashMap::new();
     for server in &settings.authorization_servers {
-        let uses = || protected().filter(|route| route.authorization_server == server.name);
+        let uses =
+            || protected().filter(|route| route.authorization_servers.contains(&server.name));
         if uses().next().is_none() {
             continue;
         }
@@ -128,6 +128,17 @@ fn authorization_servers(
         servers.insert(server.name.clone(), started);
     }
     Ok(servers)
+}
+
+/// The authorization servers of a route, in its order.
+fn listed(
+    route: &str,
+    protected: &ProtectedSettings,
+    servers: &HashMap<Box<str>, Arc<AuthorizationServer>>,
+) -> Result<Vec<Arc<AuthorizationServer>>, BuildError> {
+    let names = protected.authorization_servers.iter();
+    let listed: Option<_> = names.map(|name| servers.get(name).cloned()).collect();
+    listed.ok_or_else(|| BuildError::Route(route.into()))
 }
 
 /// The distinct public origins; the global one first.
@@ -151,11 +162,11 @@ fn resource(
     let (authenticator, policy) = match &route.access {
         Access::Public => (None, AccessPolicy::Public),
         Access::Protected(protected) => {
-            let server = servers.get(&protected.authorization_server);
-            let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
+            let servers = listed(&route.name, protected, servers)?;
+            let configured = &settings.authorization_servers;
             let clock = Arc::clone(&around.clock);
             let authenticator =
-                Authenticator::new(&route.name, protected, Arc::clone(server), clock);
+                Authenticator::new(&route.name, protected, servers, configured, clock);
             (Some(authenticator), AccessPolicy::Scopes(protected.required_scopes.clone()))
         }
     };
@@ -209,17 +220,17 @@ fn add_documents(
     site: &mut Site,
     route: &RouteSettings,
     protected: &ProtectedSettings,
-    server: &Arc<AuthorizationServer>,
+    servers: &[Arc<AuthorizationServer>],
 ) {
     let path = route.path.trim_end_matches('/');
     let well_known = metadata::WELL_KNOWN;
-    let issuer = &server.settings().issuer;
-    let document = PublicDocument::Resource(metadata::Document::resource(protected, issuer));
+    let issuers: Vec<_> = servers.iter().map(|server| &server.settings().issuer).collect();
+    let document = PublicDocument::Resource(metadata::Document::resource(protected, &issuers));
     let named = format!("/.well-known/{}/oauth-protected-resource", route.name);
     for place in [format!("{well_known}{path}"), format!("{path}{well_known}"), named] {
         site.documents.insert(place.into(), document.clone());
     }
-    if protected.legacy_metadata {
+    if let ([server], true) = (servers, protected.legacy_metadata) {
         let place = format!("{}{path}", metadata::WELL_KNOWN_AUTHORIZATION_SERVER);
         let document = PublicDocument::AuthorizationServer(Arc::clone(server));
         site.documents.insert(place.into(), document);

@@ -14,7 +14,7 @@ use super::{
     claims::Claims,
     client_authentication,
     outbound::{Outbound, OutboundError},
-    token_facts::TokenFacts,
+    token_facts::{TokenFacts, TokenSource},
 };
 use crate::{
     config::settings::{AuthorizationServerSettings, ClaimNames, ClientAuthentication},
@@ -118,7 +118,7 @@ fn read(
     let claims = Claims::parse(body).map_err(|error| malformed(&error.to_string()))?;
     // RFC 7662 section 2.2: `active` is a REQUIRED boolean; absent or "true" is no answer.
     match claims.boolean("active") {
-        Ok(Some(true)) => TokenFacts::read(&claims, rules, token)
+        Ok(Some(true)) => TokenFacts::read(&claims, TokenSource::Introspection, rules, token)
             .map(|facts| Introspected::Active(Box::new(facts)))
             .map_err(|error| malformed(&error.to_string())),
         Ok(Some(false)) => Ok(Introspected::Inactive),
@@ -148,6 +148,7 @@ mod tests {
                 scope: names(&["scope", "scp"]),
                 subject: names(&["sub"]),
                 client_id: names(&["client_id", "azp"]),
+                scope_prefixes: Vec::new(),
             },
         }
     }
@@ -214,8 +215,39 @@ mod tests {
             (facts.expires_at, facts.issued_at, facts.not_before),
             (Some(10.5), Some(1.0), None)
         );
-        assert_eq!(facts.scope.to_string(), "a b c");
+        assert_eq!(facts.scope.to_string(), "a", "a scope has no space in it");
         assert!(facts.audience.is_empty());
+    }
+
+    #[test]
+    fn scopes_are_space_separated_or_one_each() {
+        let scope = |claim: &str| facts(&format!(r#"{{"active":true,{claim}}}"#)).scope.to_string();
+        assert_eq!(scope(r#""scope":" a  b ""#), "a b");
+        assert_eq!(scope(r#""scp":["a","","not a","b\"","\u00e4","b"]"#), "a b");
+        assert_eq!(scope(r#""scope":[]"#), "");
+        assert_eq!(scope(r#""scope":"","scp":"a""#), "", "present, though empty");
+        assert_eq!(scope(r#""scope":null,"scp":"a""#), "a");
+    }
+
+    #[test]
+    fn scope_counts_with_and_without_its_prefix() {
+        let mut rules = rules();
+        rules.claims.scope_prefixes = vec!["api://a/".into(), "api://a/b/".into()];
+        let scope = |granted: &str| {
+            let body = format!(r#"{{"active":true,"scope":"{granted}"}}"#);
+            let answer =
+                read(StatusCode::OK, true, body.as_bytes(), &rules, &TokenDigest::of(b"t"));
+            let Ok(Introspected::Active(facts)) = answer else { panic!("{answer:?}") };
+            facts.scope.to_string()
+        };
+        assert_eq!(scope("api://a/read"), "api://a/read read");
+        assert_eq!(scope("api://a/b/read"), "api://a/b/read read", "the longest prefix");
+        assert_eq!(scope("read"), "read api://a/read api://a/b/read");
+        assert_eq!(scope("api://a/"), "api://a/", "nothing is left");
+        assert_eq!(
+            scope("x-api://a/read"),
+            "x-api://a/read api://a/x-api://a/read api://a/b/x-api://a/read"
+        );
     }
 
     #[test]

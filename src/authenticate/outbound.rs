@@ -26,6 +26,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// Whether its media type is `application/json`.
     pub is_json: bool,
+    /// Whether its media type is `application/jwt`.
+    pub is_jwt: bool,
     /// Its body, within the bound.
     pub body: Bytes,
 }
@@ -73,6 +75,16 @@ impl Outbound {
         self.answer(request, MAX_DOCUMENT_BYTES).await
     }
 
+    /// Fetches what a bearer token shows of itself.
+    pub async fn fetch_with(
+        &self,
+        url: &Url,
+        authorization: HeaderValue,
+    ) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
+        self.answer(request.header(header::AUTHORIZATION, authorization), MAX_ANSWER_BYTES).await
+    }
+
     /// Posts a form.
     pub async fn post_form(
         &self,
@@ -106,7 +118,9 @@ impl Outbound {
 
 async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
     let mut response = request.send().await.map_err(|error| failure(&error))?;
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| is_type(value, "application/json"));
+    let is_jwt = content_type.is_some_and(|value| is_type(value, "application/jwt"));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > max_bytes {
@@ -114,12 +128,12 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), is_json, body: body.into() })
+    Ok(Answer { status: response.status(), is_json, is_jwt, body: body.into() })
 }
 
-fn is_json(content_type: &HeaderValue) -> bool {
+fn is_type(content_type: &HeaderValue, wanted: &str) -> bool {
     let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 fn failure(error: &reqwest::Error) -> OutboundError {

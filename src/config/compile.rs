@@ -5,6 +5,7 @@
 //!    faulty by itself has been reported and is passed over here.
 //! 3. Settings come out only when there is no error.
 
+mod access_tokens;
 mod authorization_server;
 mod bounds;
 mod listen;

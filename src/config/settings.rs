@@ -123,7 +123,9 @@ pub struct AuthorizationServerSettings {
     pub metadata_url: Option<Url>,
     /// Fields that replace or complete the discovered document.
     pub metadata: Map<String, Value>,
-    /// For `nbf` and `iat` of every token.
+    /// How its access tokens are judged.
+    pub access_tokens: AccessTokens,
+    /// For `exp` of JWTs and for `nbf` and `iat` of every token.
     pub clock_skew: Duration,
     /// How we authenticate at the introspection endpoint.
     pub client: ClientAuthentication,
@@ -135,6 +137,46 @@ pub struct AuthorizationServerSettings {
     pub tls_ca_pem: Option<Arc<[u8]>>,
     /// Whether `http:` is allowed beyond loopback.
     pub insecure_allow_http: bool,
+}
+
+/// `access_tokens`: how the access tokens of a server are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessTokens {
+    /// A JWS that names the server is verified here, all else is introspected.
+    Auto,
+    /// Introspected (RFC 7662).
+    Introspection,
+    /// Verified here, by the server's key set.
+    Jwt,
+    /// Shown to the userinfo endpoint (OpenID Connect Core 1.0 section 5.3).
+    Userinfo,
+}
+
+impl AccessTokens {
+    /// Whether tokens are asked about at the server.
+    pub fn are_asked_about(self) -> bool {
+        matches!(self, Self::Auto | Self::Introspection | Self::Userinfo)
+    }
+
+    /// Whether tokens are introspected.
+    pub fn are_introspected(self) -> bool {
+        matches!(self, Self::Auto | Self::Introspection)
+    }
+
+    /// Whether tokens are verified here.
+    pub fn are_verified_here(self) -> bool {
+        matches!(self, Self::Auto | Self::Jwt)
+    }
+
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Introspection => "introspection",
+            Self::Jwt => "jwt",
+            Self::Userinfo => "userinfo",
+        }
+    }
 }
 
 /// `client`: how the gateway authenticates at the introspection endpoint.
@@ -178,7 +220,8 @@ pub struct IntrospectionSettings {
     pub stale_if_error: Duration,
 }
 
-/// `claims`: names tried in order; the first present wins.
+/// `claims`: names tried in order; the first present wins. One that begins with `/` is a JSON
+/// pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
     /// Where granted scopes are.
@@ -187,6 +230,8 @@ pub struct ClaimNames {
     pub subject: Vec<Box<str>>,
     /// Where the client identifier is.
     pub client_id: Vec<Box<str>>,
+    /// Prefixes with and without which a granted scope counts.
+    pub scope_prefixes: Vec<Box<str>>,
 }
 
 /// One entry of `routes`.
@@ -220,8 +265,9 @@ pub enum Access {
 /// What a protected route asks of a token, and publishes.
 #[derive(Clone, Debug)]
 pub struct ProtectedSettings {
-    /// Name of the authorization server whose tokens are taken.
-    pub authorization_server: Box<str>,
+    /// Names of the authorization servers whose tokens are taken, in the order in which they are
+    /// asked; at least one, none twice.
+    pub authorization_servers: Vec<Box<str>>,
     /// The route's resource identifier (RFC 9728 section 1.2).
     pub resource: ResourceIdentifier,
     /// Accepted `aud` values.

@@ -20,7 +20,7 @@ use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
     secret::{describe, read_secret, resolve_path},
-    settings::{AllowedHost, AllowedOrigin, AudienceMatch},
+    settings::{AccessTokens, AllowedHost, AllowedOrigin, AudienceMatch},
     suggest::closest,
     web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
 };
@@ -96,6 +96,12 @@ text_leaf!(ResourceIdentifier, "an absolute URL without query", { "type": "strin
 text_leaf!(ScopeToken, "one scope", { "type": "string" });
 
 choice!(LogFormat { "json" => Self::Json, "pretty" => Self::Pretty });
+choice!(AccessTokens {
+    "introspection" => Self::Introspection,
+    "jwt" => Self::Jwt,
+    "userinfo" => Self::Userinfo,
+    "auto" => Self::Auto,
+});
 choice!(AudienceMatch {
     "exact" => Self::Exact,
     "prefix" => Self::Prefix,

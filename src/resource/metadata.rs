@@ -1,7 +1,7 @@
 //! Public documents: protected resource metadata (RFC 9728 sections 2 and 3), rendered once.
 //!
 //! 1. Everything in a document comes from the configuration, never from a request.
-//! 2. The issuer stands in it byte for byte as configured (RFC 8414 section 3.3).
+//! 2. Issuers stand in it byte for byte as configured (RFC 8414 section 3.3), in the route's order.
 //! 3. Empty arrays are left out; no member that RFC 9728 does not register but those the operator
 //!    adds.
 
@@ -36,11 +36,12 @@ impl Document {
     }
 
     /// The metadata of a protected route.
-    pub fn resource(settings: &ProtectedSettings, issuer: &Issuer) -> Self {
+    pub fn resource(settings: &ProtectedSettings, issuers: &[&Issuer]) -> Self {
         let scopes: Vec<&str> = settings.scopes_supported.iter().map(ScopeToken::as_str).collect();
+        let issuers: Vec<&str> = issuers.iter().map(|issuer| issuer.as_str()).collect();
         let mut members = Map::new();
         members.insert("resource".to_owned(), settings.resource.as_str().into());
-        members.insert("authorization_servers".to_owned(), json!([issuer.as_str()]));
+        members.insert("authorization_servers".to_owned(), json!(issuers));
         if !scopes.is_empty() {
             members.insert("scopes_supported".to_owned(), json!(scopes));
         }

@@ -1,10 +1,11 @@
-//! `authorization_servers`: issuers, credentials, introspection.
+//! `authorization_servers`: issuers, credentials, introspection, claims.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use url::Url;
 
 use super::{
+    access_tokens::access_tokens,
     bounds::{DAY, MINUTE, SHORTEST, count, duration},
     metadata,
 };
@@ -14,12 +15,13 @@ use crate::{
         problem::{Place, Report},
         reader::{Field, Placed},
         settings::{
-            AuthorizationServerSettings, ClaimNames, ClientAuthentication, IntrospectionSettings,
+            AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
+            IntrospectionSettings,
         },
         values::{AuthenticationMethod, Text},
         web::Name,
     },
-    oauth::{ClientId, Secret},
+    oauth::{ClientId, Issuer, Secret},
 };
 
 /// All entries, and which of them the routes use.
@@ -33,8 +35,6 @@ pub(super) struct Servers {
 pub(super) struct Server {
     pub(super) name: Box<str>,
     pub(super) place: Place,
-    /// Whether `client` was left out.
-    pub(super) lacks_client: bool,
     settings: Option<Arc<AuthorizationServerSettings>>,
     is_used: Cell<bool>,
 }
@@ -64,6 +64,17 @@ impl Server {
     pub(super) fn mark_used(&self) {
         self.is_used.set(true);
     }
+
+    /// Its issuer, when its section is right.
+    pub(super) fn issuer(&self) -> Option<&Issuer> {
+        self.settings.as_ref().map(|settings| &settings.issuer)
+    }
+
+    /// Whether its tokens are shown to its userinfo endpoint.
+    pub(super) fn uses_userinfo(&self) -> bool {
+        let kind = self.settings.as_ref().map(|settings| settings.access_tokens);
+        kind == Some(AccessTokens::Userinfo)
+    }
 }
 
 pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {
@@ -81,11 +92,9 @@ fn entry(
 ) -> Server {
     let is_name = name.value.parse::<Name>().map_err(|why| report.error(&name.place, why)).is_ok();
     let settings = field.value().and_then(|server| settings(&name.value, server, report));
-    let client = field.value().and_then(|server| server.client.placed());
     Server {
         name: name.value.clone(),
         place: name.place.clone(),
-        lacks_client: client.is_some_and(|client| client.value.is_none()),
         settings: settings.filter(|_| is_name).map(Arc::new),
         is_used: Cell::new(false),
     }
@@ -112,6 +121,7 @@ fn settings(
     let metadata = file.metadata.value().and_then(|fields| {
         metadata::of_authorization_server(fields, file.issuer.value(), is_http_allowed, report)
     });
+    let access_tokens = access_tokens(file, report);
     let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
     let client = client(&file.client, report);
     let introspection = file.introspection.value().and_then(|file| introspection(file, report));
@@ -121,6 +131,7 @@ fn settings(
         issuer: file.issuer.value()?.clone(),
         metadata_url: file.metadata_url.value()?.as_ref().map(|url| url.0.clone()),
         metadata: metadata?,
+        access_tokens: access_tokens?,
         clock_skew: clock_skew?,
         client: client?,
         introspection: introspection?,
@@ -135,7 +146,7 @@ fn client(
     report: &mut Report<'_>,
 ) -> Option<ClientAuthentication> {
     let placed = field.placed()?;
-    // Whether it may be absent depends on the routes that use the server.
+    // Whether it may be absent depends on `access_tokens`.
     let Some(file) = &placed.value else { return Some(ClientAuthentication::None { id: None }) };
     if let (Some(_), Some((_, place))) = (file.secret.given(), file.secret_file.given()) {
         report.error(place, "`secret` and `secret_file` stand beside each other; keep one");
@@ -207,11 +218,28 @@ fn claims(file: &file::Claims, report: &mut Report<'_>) -> Option<ClaimNames> {
             report.error(&placed.place, "needs at least one claim name");
             return None;
         }
+        for name in placed.value.iter().filter(|name| !is_claim_name(&name.value.0)) {
+            let message = "begins with `/` but is no JSON pointer (RFC 6901): `~` is written `~0`, \
+                           and a `/` within a name `~1`";
+            report.error(&name.place, message);
+        }
         Some(texts(&placed.value))
     };
     let (scope, subject, client_id) =
         (names(&file.scope), names(&file.subject), names(&file.client_id));
-    Some(ClaimNames { scope: scope?, subject: subject?, client_id: client_id? })
+    let prefixes = file.scope_prefixes.value()?.iter();
+    Some(ClaimNames {
+        scope: scope?,
+        subject: subject?,
+        client_id: client_id?,
+        scope_prefixes: prefixes.map(|prefix| prefix.value.as_str().into()).collect(),
+    })
+}
+
+/// Whether a claim can be found by this: any name, or a well-formed JSON pointer.
+fn is_claim_name(name: &str) -> bool {
+    let escapes = |text: &str| text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    !name.starts_with('/') || escapes(name)
 }
 
 /// The texts of a list.

@@ -3,17 +3,18 @@
 use crate::{
     config::{
         reader::{Entries, Json, Placed},
+        settings::AccessTokens,
         values::{
             AuthenticationMethod, CertificateFile, Count, SecretFile, SecretText, Span, Switch,
             Text,
         },
         web::HttpUrl,
     },
-    oauth::Issuer,
+    oauth::{Issuer, ScopeToken},
 };
 
 section! {
-    /// A server that issues and introspects access tokens.
+    /// A server that issues access tokens.
     AuthorizationServer {
         /// Its issuer identifier, byte for byte as its metadata has it.
         issuer: Issuer,
@@ -21,6 +22,8 @@ section! {
         metadata_url: Option<HttpUrl> = null,
         /// Metadata fields that replace or complete the discovered document, or all of it.
         metadata: Entries<Json> = {},
+        /// How its access tokens are judged: `introspection` when `client` is given, else `jwt`.
+        access_tokens: Option<AccessTokens> = null,
         /// How far its clock may differ from ours.
         clock_skew: Span = "30s",
         /// How the gateway authenticates at the introspection endpoint.
@@ -34,7 +37,7 @@ section! {
         /// Allows `http:` beyond loopback. Tokens and secrets are then readable on the way.
         insecure_allow_http: Switch = false,
     }
-    later ["access_tokens", "jwt"]
+    later ["jwt"]
 }
 
 section! {
@@ -79,7 +82,7 @@ section! {
 }
 
 section! {
-    /// Names of claims.
+    /// Names of claims; one that begins with `/` is a JSON pointer (RFC 6901).
     Claims {
         /// Where granted scopes are.
         scope: Vec<Placed<Text>> = ["scope", "scp"],
@@ -87,6 +90,8 @@ section! {
         subject: Vec<Placed<Text>> = ["sub"],
         /// Where the client identifier is.
         client_id: Vec<Placed<Text>> = ["client_id", "azp", "cid"],
+        /// Prefixes with and without which a granted scope counts, such as `api://notes/`.
+        scope_prefixes: Vec<Placed<ScopeToken>> = [],
     }
 }
 

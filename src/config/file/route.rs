@@ -28,7 +28,8 @@ section! {
         upstream: Upstream,
         /// Whether a token is required.
         access: AccessKind = "protected",
-        /// The authorization server whose tokens are taken; by default the only one.
+        /// The authorization servers whose tokens are taken, in the order in which they are asked
+        /// about opaque ones; by default the only one.
         authorization_servers: Option<Vec<Placed<Name>>> = null,
         /// The resource identifier; by default the public URL and path without trailing slash.
         resource: Option<ResourceIdentifier> = null,
