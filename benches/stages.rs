@@ -74,6 +74,7 @@ fn digest_token(bencher: Bencher<'_, '_>, length: usize) {
 fn look_up_token(bencher: Bencher<'_, '_>) {
     let cache = TokenCache::new(&IntrospectionSettings {
         timeout: Duration::from_secs(5),
+        sends_token_type_hint: false,
         accepted_issuers: Vec::new(),
         cache_ttl: Duration::from_hours(1),
         cache_negative_ttl: Duration::from_secs(10),

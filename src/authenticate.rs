@@ -12,6 +12,7 @@
 pub mod authorization_server;
 pub mod background;
 pub mod bearer;
+pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
 pub mod jwt;
@@ -22,7 +23,7 @@ pub mod userinfo;
 
 mod assignment;
 mod claims;
-mod client_authentication;
+mod client_assertion;
 mod judge;
 
 use std::sync::Arc;
@@ -178,6 +179,7 @@ pub(crate) mod tests {
             client: ClientAuthentication::None { id: None },
             introspection: IntrospectionSettings {
                 timeout: Duration::from_secs(1),
+                sends_token_type_hint: false,
                 accepted_issuers: Vec::new(),
                 cache_ttl: Duration::from_mins(1),
                 cache_negative_ttl: Duration::from_secs(10),

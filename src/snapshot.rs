@@ -90,6 +90,7 @@ impl Snapshot {
             site.resources.push(Arc::new(resource));
         }
         sites.iter_mut().for_each(add_root_documents);
+        add_key_set(&mut sites, &settings);
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
@@ -247,6 +248,15 @@ fn add_root_documents(site: &mut Site) {
             let document = document.clone();
             site.documents.insert(root.into(), document);
         }
+    }
+}
+
+/// Our key set, under every public origin: an authorization server may know any of them.
+fn add_key_set(sites: &mut [Site], settings: &Settings) {
+    let Some(document) = metadata::Document::key_set(settings) else { return };
+    for site in sites {
+        let document = PublicDocument::KeySet(document.clone());
+        site.documents.insert(metadata::WELL_KNOWN_KEY_SET.into(), document);
     }
 }
 

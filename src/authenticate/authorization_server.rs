@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use super::{
     background::Background,
+    client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
@@ -43,6 +44,7 @@ pub struct AuthorizationServer {
     settings: Arc<AuthorizationServerSettings>,
     rules: Rules,
     outbound: Outbound,
+    client: Client,
     clock: Arc<dyn Clock>,
     metrics: AuthorizationServerMetrics,
     background: Background,
@@ -109,7 +111,8 @@ impl AuthorizationServer {
         background: Background,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
-        let outbound = Outbound::new(pem, settings.introspection.timeout)?;
+        let client = Client::new(&settings, Arc::clone(&clock));
+        let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
@@ -117,6 +120,7 @@ impl AuthorizationServer {
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
             outbound,
+            client,
             verifier,
             cache: TokenCache::new(&settings.introspection),
             settings,

@@ -7,7 +7,9 @@
 //!    them nothing has to be fetched.
 //! 4. An endpoint is https, or on this machine, or `insecure_allow_http` was written. One that is
 //!    not counts as missing.
-//! 5. Which endpoints are needed follows from `access_tokens`; each that is missing is named.
+//! 5. A client that authenticates by certificate is sent to the alias for such clients
+//!    (`mtls_endpoint_aliases`, RFC 8705 section 5).
+//! 6. Which endpoints are needed follows from `access_tokens`; each that is missing is named.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -15,7 +17,7 @@ use url::Url;
 
 use super::outbound::{Outbound, OutboundError};
 use crate::{
-    config::settings::{AccessTokens, AuthorizationServerSettings},
+    config::settings::{AccessTokens, AuthorizationServerSettings, ClientAuthentication},
     oauth::{Issuer, is_loopback},
 };
 
@@ -167,7 +169,7 @@ fn complete(
         document.insert(field.clone(), value.clone());
     }
     let endpoint = |field: &str| {
-        let url = Url::parse(document.get(field)?.as_str()?).ok()?;
+        let url = Url::parse(at_mtls(&document, field, settings)?.as_str()?).ok()?;
         is_acceptable(&url, settings.insecure_allow_http).then_some(url)
     };
     let lacks = |field: &&&'static str| endpoint(field).is_none();
@@ -182,6 +184,21 @@ fn complete(
         userinfo_endpoint: endpoint(USERINFO_ENDPOINT),
         document: Value::Object(document).to_string().into(),
     })
+}
+
+/// A field; where our certificate is to be shown at the introspection endpoint, the alias that asks
+/// for one (RFC 8705 section 5). What is configured comes first.
+fn at_mtls<'d>(
+    document: &'d Map<String, Value>,
+    field: &str,
+    settings: &AuthorizationServerSettings,
+) -> Option<&'d Value> {
+    let shows_certificate = matches!(settings.client, ClientAuthentication::TlsClientAuth { .. });
+    let is_aliased = shows_certificate
+        && field == INTROSPECTION_ENDPOINT
+        && !settings.metadata.contains_key(field);
+    let alias = document.get("mtls_endpoint_aliases").and_then(|aliases| aliases.get(field));
+    alias.filter(|_| is_aliased).or_else(|| document.get(field))
 }
 
 const INTROSPECTION_ENDPOINT: &str = "introspection_endpoint";

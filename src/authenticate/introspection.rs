@@ -12,18 +12,21 @@ use url::{Url, form_urlencoded};
 
 use super::{
     claims::Claims,
-    client_authentication,
+    client_assertion::NotSigned,
+    client_authentication::Client,
     outbound::{Outbound, OutboundError},
     token_facts::{TokenFacts, TokenSource},
 };
 use crate::{
-    config::settings::{AuthorizationServerSettings, ClaimNames, ClientAuthentication},
+    config::settings::{AuthorizationServerSettings, ClaimNames},
     oauth::{BearerToken, Issuer, TokenDigest},
 };
 
 /// How one server's answers are read.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Whether to say what kind of token is asked about (RFC 7662 section 2.1).
+    pub sends_token_type_hint: bool,
     /// The configured issuer.
     pub issuer: Issuer,
     /// Further `iss` values its endpoint may answer with.
@@ -36,6 +39,7 @@ impl Rules {
     /// The rules that a configuration sets.
     pub fn new(settings: &AuthorizationServerSettings) -> Self {
         Self {
+            sends_token_type_hint: settings.introspection.sends_token_type_hint,
             issuer: settings.issuer.clone(),
             accepted_issuers: settings.introspection.accepted_issuers.clone(),
             claims: settings.claims.clone(),
@@ -58,7 +62,7 @@ pub enum IntrospectionError {
     /// It refused our own credentials.
     #[error(
         "the authorization server refused our own credentials (HTTP {0}): check client.id, \
-         client.secret and client.authentication"
+         client.authentication, and the secret, key or token that goes with it"
     )]
     ClientRefused(StatusCode),
     /// Its answer breaks RFC 7662 section 2.2.
@@ -67,6 +71,9 @@ pub enum IntrospectionError {
     /// It could not be reached, or broke off.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+    /// There was no assertion to authenticate with.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
     /// It answered with an unexpected status.
     #[error("the introspection endpoint answered HTTP {0}")]
     Status(StatusCode),
@@ -76,21 +83,29 @@ pub enum IntrospectionError {
 pub async fn introspect(
     outbound: &Outbound,
     endpoint: &Url,
-    client: &ClientAuthentication,
+    client: &Client,
     token: &BearerToken,
     rules: &Rules,
 ) -> Result<Introspected, IntrospectionError> {
-    let (form, authorization) = request(client, token);
+    let (form, authorization) = request(endpoint, client, token, rules)?;
     let answer = outbound.post_form(endpoint, form, authorization).await?;
     read(answer.status, answer.is_json, &answer.body, rules, &token.digest())
 }
 
 /// The form of RFC 7662 section 2.1, and our `Authorization` when our credentials go there.
-fn request(client: &ClientAuthentication, token: &BearerToken) -> (String, Option<HeaderValue>) {
+fn request(
+    endpoint: &Url,
+    client: &Client,
+    token: &BearerToken,
+    rules: &Rules,
+) -> Result<(String, Option<HeaderValue>), NotSigned> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
-    let authorization = client_authentication::apply(client, &mut form);
-    (form.finish(), authorization)
+    if rules.sends_token_type_hint {
+        form.append_pair("token_type_hint", "access_token");
+    }
+    let authorization = client.apply(endpoint, &mut form)?;
+    Ok((form.finish(), authorization))
 }
 
 fn read(
@@ -142,6 +157,7 @@ mod tests {
     fn rules() -> Rules {
         let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect();
         Rules {
+            sends_token_type_hint: false,
             issuer: "https://as.example".parse().unwrap(),
             accepted_issuers: vec!["https://as.example/".into()],
             claims: ClaimNames {

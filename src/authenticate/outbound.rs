@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
+use crate::config::settings::TlsIdentity;
+
 /// An HTTP client for one authorization server.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -50,8 +52,13 @@ pub enum OutboundError {
 }
 
 impl Outbound {
-    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle.
-    pub fn new(ca_pem: Option<&[u8]>, timeout: Duration) -> Result<Self, OutboundError> {
+    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle, and shows
+    /// a certificate where it has one and is asked for it.
+    pub fn new(
+        ca_pem: Option<&[u8]>,
+        identity: Option<&TlsIdentity>,
+        timeout: Duration,
+    ) -> Result<Self, OutboundError> {
         let unusable = |error: reqwest::Error| OutboundError::Client(chain(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
@@ -65,6 +72,13 @@ impl Outbound {
         if let Some(pem) = ca_pem {
             let anchors = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
             builder = builder.tls_certs_only(anchors);
+        }
+        if let Some(TlsIdentity { certificates, private_key }) = identity {
+            // The two files may be one.
+            let is_one = **certificates == *private_key.expose();
+            let key = if is_one { &[][..] } else { private_key.expose() };
+            let pem = [certificates, &b"\n"[..], key].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(unusable)?);
         }
         Ok(Self { client: builder.build().map_err(unusable)?, timeout })
     }

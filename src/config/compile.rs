@@ -8,6 +8,7 @@
 mod access_tokens;
 mod authorization_server;
 mod bounds;
+mod client;
 mod listen;
 mod metadata;
 mod protected;

@@ -12,7 +12,10 @@ use url::Url;
 
 use crate::{
     logging::LogFormat,
-    oauth::{ClientId, Issuer, PublicOrigin, ResourceIdentifier, Scope, Secret},
+    oauth::{
+        AssertionKey, BearerToken, ClientId, Issuer, PrivateKeyPem, PublicOrigin,
+        ResourceIdentifier, Scope, Secret,
+    },
 };
 
 /// The whole configuration in force.
@@ -189,6 +192,24 @@ pub enum ClientAuthentication {
         /// Our client secret.
         secret: Secret,
     },
+    /// A fixed bearer token in the `Authorization` header (RFC 7662 section 2.1); the identifier is
+    /// sent in the form when there is one.
+    Bearer {
+        /// Our client identifier.
+        id: Option<ClientId>,
+        /// The token.
+        token: BearerToken,
+    },
+    /// An assertion signed with our secret, HS256 (RFC 7523 section 2.2, OpenID Connect Core
+    /// section 9).
+    ClientSecretJwt {
+        /// Our client identifier.
+        id: ClientId,
+        /// Our client secret, of at least 32 bytes.
+        secret: Secret,
+        /// Whom assertions are meant for.
+        audience: AssertionAudience,
+    },
     /// Credentials in the form body (RFC 6749 section 2.3.1).
     ClientSecretPost {
         /// Our client identifier.
@@ -201,6 +222,42 @@ pub enum ClientAuthentication {
         /// Our client identifier.
         id: Option<ClientId>,
     },
+    /// An assertion signed with our private key (RFC 7523 section 2.2, OpenID Connect Core
+    /// section 9).
+    PrivateKeyJwt {
+        /// Our client identifier.
+        id: ClientId,
+        /// The key; its public half is published.
+        key: Arc<AssertionKey>,
+        /// Whom assertions are meant for.
+        audience: AssertionAudience,
+    },
+    /// A certificate shown in the TLS handshake (RFC 8705 section 2); the identifier is sent in the
+    /// form.
+    TlsClientAuth {
+        /// Our client identifier.
+        id: ClientId,
+        /// The certificate chain and its key.
+        identity: TlsIdentity,
+    },
+}
+
+/// `client.assertion_audience`: `aud` of our assertions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssertionAudience {
+    /// The URL of the endpoint that the assertion is sent to.
+    Endpoint,
+    /// The issuer identifier.
+    Issuer,
+}
+
+/// A certificate chain and its private key, which is known to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// PEM certificates, the client's own first.
+    pub certificates: Arc<[u8]>,
+    /// The PEM file with the private key.
+    pub private_key: PrivateKeyPem,
 }
 
 /// `introspection` (RFC 7662).
@@ -208,6 +265,8 @@ pub enum ClientAuthentication {
 pub struct IntrospectionSettings {
     /// For the whole call.
     pub timeout: Duration,
+    /// Whether `token_type_hint=access_token` is sent (RFC 7662 section 2.1).
+    pub sends_token_type_hint: bool,
     /// `iss` values accepted besides the issuer's own.
     pub accepted_issuers: Vec<Box<str>>,
     /// How long an active answer is believed, at most until `exp`.
@@ -274,6 +333,8 @@ pub struct ProtectedSettings {
     pub audiences: Vec<Box<str>>,
     /// How `aud` is compared.
     pub audience_match: AudienceMatch,
+    /// Whether service accounts may show their client credentials by HTTP Basic.
+    pub basic_client_credentials: bool,
     /// Scopes that every request needs, in the file's order.
     pub required_scopes: Scope,
     /// Scopes that are published.

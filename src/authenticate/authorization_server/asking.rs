@@ -105,9 +105,9 @@ impl AuthorizationServer {
             return answer.map_err(|error| Unavailable::Userinfo(Arc::new(error)));
         }
         let endpoint = discovered.introspection_endpoint.as_ref().ok_or(Unavailable::NotYet)?;
-        let client = &self.settings.client;
+        let (outbound, client) = (&self.outbound, &self.client);
         let answer =
-            introspection::introspect(&self.outbound, endpoint, client, token, &self.rules).await;
+            introspection::introspect(outbound, endpoint, client, token, &self.rules).await;
         answer.map_err(|error| Unavailable::Introspection(Arc::new(error)))
     }
 

@@ -7,21 +7,18 @@ use url::Url;
 use super::{
     access_tokens::access_tokens,
     bounds::{DAY, MINUTE, SHORTEST, count, duration},
-    metadata,
+    client, metadata,
 };
 use crate::{
     config::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         reader::{Field, Placed},
-        settings::{
-            AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
-            IntrospectionSettings,
-        },
-        values::{AuthenticationMethod, Text},
+        settings::{AccessTokens, AuthorizationServerSettings, ClaimNames, IntrospectionSettings},
+        values::Text,
         web::Name,
     },
-    oauth::{ClientId, Issuer, Secret},
+    oauth::Issuer,
 };
 
 /// All entries, and which of them the routes use.
@@ -123,7 +120,7 @@ fn settings(
     });
     let access_tokens = access_tokens(file, report);
     let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
-    let client = client(&file.client, report);
+    let client = client::client(&file.client, report);
     let introspection = file.introspection.value().and_then(|file| introspection(file, report));
     let claims = file.claims.value().and_then(|file| claims(file, report));
     Some(AuthorizationServerSettings {
@@ -141,56 +138,6 @@ fn settings(
     })
 }
 
-fn client(
-    field: &Field<Option<file::Client>>,
-    report: &mut Report<'_>,
-) -> Option<ClientAuthentication> {
-    let placed = field.placed()?;
-    // Whether it may be absent depends on `access_tokens`.
-    let Some(file) = &placed.value else { return Some(ClientAuthentication::None { id: None }) };
-    if let (Some(_), Some((_, place))) = (file.secret.given(), file.secret_file.given()) {
-        report.error(place, "`secret` and `secret_file` stand beside each other; keep one");
-        return None;
-    }
-    let method = *file.authentication.value()?;
-    let id = file.id.value()?.as_ref().and_then(|id| ClientId::new(id.0.clone()));
-    let inline = file.secret.value()?.as_ref().map(|secret| &secret.0);
-    let from_file = file.secret_file.value()?.as_ref().map(|secret| &secret.0);
-    let secret = inline.or(from_file).cloned();
-    if method == AuthenticationMethod::None {
-        if secret.is_some() {
-            report.error(
-                &placed.place,
-                "with `authentication: none` no secret is sent; drop one of the two",
-            );
-            return None;
-        }
-        return Some(ClientAuthentication::None { id });
-    }
-    let (id, secret) = credentials(id, secret, &placed.place, report)?;
-    Some(if method == AuthenticationMethod::ClientSecretPost {
-        ClientAuthentication::ClientSecretPost { id, secret }
-    } else {
-        ClientAuthentication::ClientSecretBasic { id, secret }
-    })
-}
-
-fn credentials(
-    id: Option<ClientId>,
-    secret: Option<Secret>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Option<(ClientId, Secret)> {
-    if id.is_none() {
-        report.error(&place.below("id"), "this key is required (unless `authentication: none`)");
-    }
-    if secret.is_none() {
-        let message = "this key, or `secret_file`, is required (unless `authentication: none`)";
-        report.error(&place.below("secret"), message);
-    }
-    id.zip(secret)
-}
-
 fn introspection(
     file: &file::Introspection,
     report: &mut Report<'_>,
@@ -203,6 +150,7 @@ fn introspection(
     let stale_if_error = duration(&cache.stale_if_error, Duration::ZERO..=DAY, report);
     Some(IntrospectionSettings {
         timeout: timeout?,
+        sends_token_type_hint: file.token_type_hint.value()?.is_some(),
         accepted_issuers: texts(file.accepted_issuers.value()?),
         cache_ttl: cache_ttl?,
         cache_negative_ttl: cache_negative_ttl?,

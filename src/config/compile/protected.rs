@@ -42,6 +42,7 @@ pub(super) fn protected(
         resource: resource?,
         audiences: audiences?,
         audience_match: *route.audience_match.value()?,
+        basic_client_credentials: route.basic_client_credentials.value()?.0,
         required_scopes,
         scopes_supported,
         metadata: metadata?,

@@ -3,10 +3,10 @@
 use crate::{
     config::{
         reader::{Entries, Json, Placed},
-        settings::AccessTokens,
+        settings::{AccessTokens, AssertionAudience},
         values::{
-            AuthenticationMethod, CertificateFile, Count, SecretFile, SecretText, Span, Switch,
-            Text,
+            AuthenticationMethod, CertificateFile, Count, PrivateKeyFile, SecretFile, SecretText,
+            Span, Switch, Text, TokenTypeHint,
         },
         web::HttpUrl,
     },
@@ -43,16 +43,24 @@ section! {
 section! {
     /// The gateway as a client of the authorization server.
     Client {
-        /// The client identifier; optional when `authentication` is `none`.
+        /// The client identifier; optional when `authentication` is `none` or `bearer`.
         id: Option<Text> = null,
         /// The client secret.
         secret: Option<SecretText> = null,
         /// A file with the client secret.
         secret_file: Option<SecretFile> = null,
+        /// A PEM file with the private key of `private_key_jwt` or `tls_client_auth`.
+        private_key_file: Option<PrivateKeyFile> = null,
+        /// A PEM file with the certificate of `tls_client_auth`, and what leads to its issuer.
+        certificate_file: Option<CertificateFile> = null,
+        /// A file with the token of `bearer`.
+        token_file: Option<SecretFile> = null,
         /// How the credentials are sent.
         authentication: AuthenticationMethod = "client_secret_basic",
+        /// `aud` of the assertions of `client_secret_jwt` and `private_key_jwt`: the issuer, or,
+        /// for a server that does not take it, the URL of the endpoint.
+        assertion_audience: AssertionAudience = "issuer",
     }
-    later ["private_key_file", "certificate_file", "token_file"]
 }
 
 section! {
@@ -60,6 +68,8 @@ section! {
     Introspection {
         /// Time for the whole call.
         timeout: Span = "5s",
+        /// What the server is told of the tokens it is asked about, when it wants to know.
+        token_type_hint: Option<TokenTypeHint> = null,
         /// `iss` values accepted in answers besides the issuer's own.
         accepted_issuers: Vec<Placed<Text>> = [],
         /// What is remembered of answers.
