@@ -17,7 +17,7 @@ use super::{
     claims::Claims,
     introspection::{Introspected, Rules},
     outbound::{Answer, Outbound, OutboundError},
-    token_facts::{TokenFacts, TokenSource},
+    token_facts::{Evidence, TokenFacts},
 };
 use crate::oauth::{BearerToken, TokenDigest};
 
@@ -76,7 +76,8 @@ fn read(
         other => return Err(UserinfoError::Status(other)),
     }
     let claims = Claims::parse(&answer.body).map_err(|error| malformed(&error.to_string()))?;
-    let facts = TokenFacts::read(&claims, TokenSource::Userinfo, rules, token)
+    let facts = TokenFacts::read(&claims, rules, token)
+        .map(|facts| TokenFacts { evidence: Evidence::Userinfo, ..facts })
         .map_err(|error| malformed(&error.to_string()))?;
     // OpenID Connect Core 1.0 section 5.3.2: the subject is always there.
     if facts.subject.is_none() {
@@ -129,7 +130,7 @@ mod tests {
             panic!("not active")
         };
         assert_eq!(facts.subject.unwrap().as_str(), "alice");
-        assert_eq!(facts.source, TokenSource::Userinfo);
+        assert_eq!(facts.evidence, Evidence::Userinfo);
         assert!(facts.scope.is_empty() && facts.audience.is_empty() && facts.expires_at.is_none());
         for body in [
             "{}",

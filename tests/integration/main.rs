@@ -10,3 +10,4 @@ mod forwarding;
 mod introspection;
 mod operators;
 mod refusals;
+mod tokens;

@@ -1,4 +1,5 @@
-//! A stub authorization server: metadata, opaque tokens, introspection, and every way to fail.
+//! A stub authorization server: metadata, opaque tokens, introspection, userinfo, and every way to
+//! fail.
 
 use std::{
     collections::HashMap,
@@ -146,7 +147,7 @@ impl StubAuthorizationServer {
         let issuer = &self.issuer;
         let base = issuer.trim_end_matches('/');
         format!(
-            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","response_types_supported":["code"]}}"#
+            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","userinfo_endpoint":"{base}/userinfo","response_types_supported":["code"]}}"#
         )
     }
 
@@ -178,7 +179,7 @@ impl StubAuthorizationServer {
         lock(&self.state.tokens).remove(token);
     }
 
-    /// Answers every introspection with this.
+    /// Answers every introspection and userinfo request with this.
     pub(crate) fn answer_with(&self, answer: Answer) {
         *lock(&self.state.instead) = Some(answer);
     }
@@ -217,6 +218,12 @@ impl StubAuthorizationServer {
     pub(crate) fn introspections(&self) -> Vec<Received> {
         let is_introspection = |request: &Received| request.target.ends_with("/introspect");
         self.received().into_iter().filter(is_introspection).collect()
+    }
+
+    /// The userinfo requests so far.
+    pub(crate) fn userinfo_requests(&self) -> Vec<Received> {
+        let is_userinfo = |request: &Received| request.target.ends_with("/userinfo");
+        self.received().into_iter().filter(is_userinfo).collect()
     }
 
     /// How many introspection requests came so far.
@@ -259,12 +266,18 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
     while let Some(request) = receive(&mut reader).await {
         lock(&state.received).push(request.clone());
         let is_introspection = request.target.ends_with("/introspect");
-        if is_introspection {
+        let is_userinfo = request.target.ends_with("/userinfo");
+        if is_introspection || is_userinfo {
             let mut held = state.held.subscribe();
             let _ = held.wait_for(|held| !held).await;
         }
-        let answer =
-            if is_introspection { state.introspect(&request) } else { state.find(&request) };
+        let answer = if is_introspection {
+            state.introspect(&request)
+        } else if is_userinfo {
+            state.tell_user(&request)
+        } else {
+            state.find(&request)
+        };
         if !say(&mut reader.inner, answer).await {
             return;
         }
@@ -316,6 +329,16 @@ async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
 impl State {
     fn find(&self, request: &Received) -> Answer {
         lock(&self.documents).get(&request.target).cloned().unwrap_or(Answer::status(404))
+    }
+
+    /// OpenID Connect Core 1.0 section 5.3: the claims behind the bearer token, or 401.
+    fn tell_user(&self, request: &Received) -> Answer {
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(answer) = &*lock(&self.instead) {
+            return answer.clone();
+        }
+        let known = token.and_then(|token| lock(&self.tokens).get(token).cloned());
+        known.map_or(Answer::error(401, "invalid_token"), |claims| Answer::json(&claims))
     }
 
     fn introspect(&self, request: &Received) -> Answer {
