@@ -5,6 +5,7 @@
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use divan::Bencher;
 use gatehouse::{
     admission::admit,
@@ -115,8 +116,8 @@ fn glance_at_body(bencher: Bencher<'_, '_>, length: usize) {
         "method": "tools/call",
         "params": {"name": "list_notes", "arguments": {"text": "x".repeat(length.max(101) - 101)}},
     });
-    let body = body.to_string();
-    bencher.bench_local(|| Glance::at(black_box(body.as_bytes())));
+    let body = Bytes::from(body.to_string());
+    bencher.bench_local(|| Glance::at(black_box(&body)));
 }
 
 #[divan::bench]
@@ -181,6 +182,7 @@ fn refuse_without_token(bencher: Bencher<'_, '_>) {
         resource_metadata: "https://mcp.example.com/.well-known/oauth-protected-resource/notes"
             .into(),
         required_scopes: Scope::parse("notes.read").expect("a scope"),
+        offers_basic: false,
     };
     bencher
         .with_inputs(|| AuthenticateError::Credentials(CredentialsError::Missing).into())

@@ -8,6 +8,7 @@
 //! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
 
 mod challenge;
+mod rows;
 
 use std::sync::Arc;
 
@@ -15,10 +16,15 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use self::challenge::ChallengeError;
+use self::{
+    challenge::ChallengeError,
+    rows::{body_row, forward_row, inadmissible_row, route_row},
+};
 use crate::{
     admission::Inadmissible,
-    authenticate::{AuthenticateError, TokenFault, bearer::CredentialsError},
+    authenticate::{
+        AuthenticateError, TokenFault, bearer::CredentialsError, service_account::AccountError,
+    },
     authorize::{AuthorizeError, Operation},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
@@ -183,6 +189,13 @@ impl Rejection {
             if let Some(value) = challenge::challenge(parameters, error, needed) {
                 headers.insert(header::WWW_AUTHENTICATE, value);
             }
+            // A line of its own: few clients take two challenges in one apart.
+            if row.status == StatusCode::UNAUTHORIZED
+                && parameters.offers_basic
+                && let Some(value) = challenge::basic(parameters)
+            {
+                headers.append(header::WWW_AUTHENTICATE, value);
+            }
         }
         self.describe(&mut data);
         let mut set =
@@ -210,7 +223,7 @@ impl Rejection {
             return;
         };
         data.granted_scopes = Some(texts(granted));
-        let (method, name) = (operation.glance.method.as_deref(), operation.glance.name.as_deref());
+        let (method, name) = (operation.glance.method(), operation.glance.name());
         match method {
             Some("tools/call") => data.tool = name,
             Some("prompts/get") => data.prompt = name,
@@ -291,6 +304,14 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
     };
     match error {
+        AuthenticateError::Account(AccountError::Refused(_)) => {
+            invalid("client_refused", NOT_VALID)
+        }
+        AuthenticateError::Account(AccountError::TooManyAttempts) => Row {
+            is_passing: true,
+            ..Row::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "too_many_attempts")
+                .code(ErrorCode::Unavailable)
+        },
         AuthenticateError::Credentials(CredentialsError::Missing) => {
             Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
         }
@@ -314,76 +335,6 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         },
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
-        }
-    }
-}
-
-fn body_row(error: BodyError) -> Row {
-    match error {
-        BodyError::Broken => Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "body_broken"),
-        BodyError::Timeout => {
-            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "body_timeout")
-        }
-        BodyError::TooLarge => {
-            Row::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large")
-        }
-    }
-}
-
-fn forward_row(error: &ForwardError) -> Row {
-    let row =
-        |status, message, reason| Row::new(status, message, reason).code(ErrorCode::Unavailable);
-    match error {
-        ForwardError::Body(error) => body_row(*error),
-        ForwardError::Refused(_) => row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused"),
-        ForwardError::Send(_) => {
-            row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_unreachable")
-        }
-        ForwardError::Timeout => {
-            row(StatusCode::GATEWAY_TIMEOUT, "Gateway timeout", "upstream_timeout")
-        }
-    }
-}
-
-fn inadmissible_row(error: Inadmissible) -> Row {
-    let bad_request = |reason| Row::new(StatusCode::BAD_REQUEST, "Invalid Request", reason);
-    match error {
-        Inadmissible::Field(_) => bad_request("ambiguous_header"),
-        Inadmissible::Framing(_) => bad_request("ambiguous_framing"),
-        Inadmissible::HeadTimeout => {
-            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "head_timeout")
-        }
-        Inadmissible::HeadTooLarge(_) => Row::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "Request Header Fields Too Large",
-            "head_too_large",
-        ),
-        Inadmissible::Target(_) => bad_request("ambiguous_target"),
-        Inadmissible::TargetTooLong => {
-            Row::new(StatusCode::URI_TOO_LONG, "URI Too Long", "target_too_long")
-        }
-    }
-}
-
-fn route_row(error: &RouteError) -> Row {
-    let not_allowed = |allow| Row {
-        allow: Some(allow),
-        ..Row::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "method_not_allowed")
-    };
-    match error {
-        RouteError::DocumentMethod => not_allowed("GET, HEAD, OPTIONS"),
-        RouteError::DocumentNotFound => {
-            Row::new(StatusCode::NOT_FOUND, "Not Found", "document_not_found")
-        }
-        RouteError::Host(_) => {
-            Row::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request", "host_not_allowed")
-        }
-        RouteError::Method(_, allow) => not_allowed(allow),
-        RouteError::NotFound => Row::new(StatusCode::NOT_FOUND, "Not Found", "route_not_found"),
-        RouteError::Origin(_) => Row::new(StatusCode::FORBIDDEN, "Forbidden", "origin_not_allowed")
-            .code(ErrorCode::Unauthorized),
-        RouteError::UnexpectedBody(_) => {
-            Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "unexpected_body")
         }
     }
 }

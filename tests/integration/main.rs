@@ -4,10 +4,12 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod client_authentication;
 mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
 mod operators;
 mod refusals;
+mod service_accounts;
 mod tokens;

@@ -53,6 +53,7 @@ struct State {
     instead: Mutex<Option<Answer>>,
     instead_for: Mutex<HashMap<String, Answer>>,
     authentication: Mutex<Option<Check>>,
+    token_endpoint: Mutex<Option<Respond>>,
     received: Mutex<Vec<Received>>,
     minted: AtomicUsize,
     held: watch::Sender<bool>,
@@ -61,6 +62,9 @@ struct State {
 
 /// Judges how an introspection request authenticates.
 type Check = Box<dyn Fn(&Received) -> bool + Send>;
+
+/// Answers a token request.
+type Respond = Box<dyn Fn(&Received) -> Answer + Send>;
 
 impl Answer {
     /// 200 with JSON.
@@ -195,7 +199,7 @@ impl StubAuthorizationServer {
         lock(&self.state.instead_for).clear();
     }
 
-    /// Holds introspection answers back until [`release`](Self::release).
+    /// Holds introspection and token answers back until [`release`](Self::release).
     pub(crate) fn hold(&self) {
         self.state.held.send_replace(true);
     }
@@ -207,6 +211,17 @@ impl StubAuthorizationServer {
     /// Replaces the check of how introspection requests authenticate.
     pub(crate) fn expect_client(&self, check: impl Fn(&Received) -> bool + Send + 'static) {
         *lock(&self.state.authentication) = Some(Box::new(check));
+    }
+
+    /// Answers token requests from now on.
+    pub(crate) fn grant(&self, respond: impl Fn(&Received) -> Answer + Send + 'static) {
+        *lock(&self.state.token_endpoint) = Some(Box::new(respond));
+    }
+
+    /// The token requests so far.
+    pub(crate) fn token_requests(&self) -> Vec<Received> {
+        let is_request = |request: &Received| request.target.ends_with("/token");
+        self.received().into_iter().filter(is_request).collect()
     }
 
     /// Every request so far.
@@ -267,7 +282,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
         lock(&state.received).push(request.clone());
         let is_introspection = request.target.ends_with("/introspect");
         let is_userinfo = request.target.ends_with("/userinfo");
-        if is_introspection || is_userinfo {
+        let is_token_request = request.target.ends_with("/token");
+        if is_introspection || is_userinfo || is_token_request {
             let mut held = state.held.subscribe();
             let _ = held.wait_for(|held| !held).await;
         }
@@ -275,6 +291,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
             state.introspect(&request)
         } else if is_userinfo {
             state.tell_user(&request)
+        } else if is_token_request {
+            state.grant(&request)
         } else {
             state.find(&request)
         };
@@ -339,6 +357,11 @@ impl State {
         }
         let known = token.and_then(|token| lock(&self.tokens).get(token).cloned());
         known.map_or(Answer::error(401, "invalid_token"), |claims| Answer::json(&claims))
+    }
+
+    fn grant(&self, request: &Received) -> Answer {
+        let respond = lock(&self.token_endpoint);
+        respond.as_ref().map_or_else(|| self.find(request), |respond| respond(request))
     }
 
     fn introspect(&self, request: &Received) -> Answer {
