@@ -17,6 +17,7 @@ pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
 pub mod jwt;
+pub mod key_set;
 pub mod outbound;
 pub mod service_account;
 pub mod token_cache;
@@ -29,6 +30,9 @@ mod basic;
 mod claims;
 mod client_assertion;
 mod judge;
+#[cfg(test)]
+#[path = "../tests/integration/harness/jwt.rs"]
+pub(crate) mod jwt_kit;
 
 use std::sync::Arc;
 
@@ -186,8 +190,9 @@ pub(crate) mod tests {
 
     use crate::config::settings::{
         AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
-        IntrospectionSettings,
+        IntrospectionSettings, JwtSettings,
     };
+    use crate::oauth::SignatureAlgorithm;
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
         AuthorizationServerSettings {
@@ -206,6 +211,11 @@ pub(crate) mod tests {
                 cache_negative_ttl: Duration::from_secs(10),
                 cache_max_entries: 10,
                 stale_if_error: Duration::ZERO,
+            },
+            jwt: JwtSettings {
+                algorithms: SignatureAlgorithm::ALL.to_vec(),
+                required_type: None,
+                cache_max_entries: 10,
             },
             claims: ClaimNames {
                 scope: vec!["scope".into()],

@@ -325,11 +325,15 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
             malformed("The Authorization header is malformed")
         }
         AuthenticateError::Invalid(token) => match token.fault() {
+            TokenFault::BadSignature => invalid("bad_signature", NOT_VALID),
             TokenFault::Bound => invalid("bound_token", BOUND),
             TokenFault::Expired => invalid("expired", "The access token expired"),
             TokenFault::Inactive => invalid("inactive", NOT_VALID),
+            TokenFault::Malformed => invalid("malformed_token", NOT_VALID),
             TokenFault::NotYetValid => invalid("not_yet_valid", NOT_VALID),
             TokenFault::OtherType => invalid("wrong_token_type", NOT_VALID),
+            TokenFault::UnknownKey => invalid("unknown_key", NOT_VALID),
+            TokenFault::UnsupportedAlgorithm => invalid("unsupported_algorithm", NOT_VALID),
             TokenFault::WrongAudience => invalid("wrong_audience", WRONG_AUDIENCE),
             TokenFault::WrongIssuer => invalid("wrong_issuer", NOT_VALID),
         },

@@ -24,16 +24,24 @@ pub struct InvalidToken {
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
+    /// Its signature does not verify.
+    BadSignature,
     /// It is bound to a key, and no proof of that key was asked for.
     Bound,
     /// It expired.
     Expired,
     /// The authorization server says that it is not active.
     Inactive,
+    /// It is no well-formed JWT.
+    Malformed,
     /// Its time has not come.
     NotYetValid,
     /// It is no access token.
     OtherType,
+    /// The key it names is not in the authorization server's key set.
+    UnknownKey,
+    /// It is signed with an algorithm that is not allowed.
+    UnsupportedAlgorithm,
     /// It was issued for another resource, or for none.
     WrongAudience,
     /// It is another issuer's.
@@ -77,6 +85,8 @@ impl InvalidToken {
     }
 
     pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
+        // Whoever sent the token wrote it.
+        let issuer: String = issuer.chars().take(MAX_SHOWN_CHARACTERS).collect();
         let detail = format!(
             "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
              must log in at one of these, or the route must list that server in \
@@ -86,12 +96,14 @@ impl InvalidToken {
         Self::new(TokenFault::WrongIssuer, detail)
     }
 
-    pub(super) fn refused(server: &str, fault: &JwtFault) -> Self {
-        Self::new(TokenFault::WrongIssuer, format!("{server}: {fault}"))
-    }
-
     fn new(fault: TokenFault, detail: String) -> Self {
         Self { fault, detail: detail.into(), identity: None }
+    }
+}
+
+impl From<&JwtFault> for InvalidToken {
+    fn from(fault: &JwtFault) -> Self {
+        Self::new(fault.token_fault(), fault.to_string())
     }
 }
 
@@ -178,6 +190,8 @@ impl Authenticator {
     }
 }
 
+const MAX_SHOWN_CHARACTERS: usize = 80;
+
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
@@ -191,7 +205,21 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_segment_prefix;
+    use super::{InvalidToken, is_segment_prefix};
+
+    #[test]
+    fn detail_names_who_was_asked_and_what_would_be_taken() {
+        let detail = InvalidToken::inactive(&["corp"]).to_string();
+        assert!(detail.starts_with("authorization server corp says the token is not active"));
+        let detail = InvalidToken::inactive(&["corp", "partner"]).to_string();
+        assert!(
+            detail.starts_with("each of the authorization servers corp, partner says the token")
+        );
+        let iss = format!("https://evil.example/\n{}", "x".repeat(10_000));
+        let detail = InvalidToken::of_another_issuer(&iss, &["https://a", "https://b"]).to_string();
+        assert!(detail.contains(r"evil.example/\nxxx") && detail.len() < 400, "{detail}");
+        assert!(detail.contains("takes tokens of [https://a, https://b]"), "{detail}");
+    }
 
     #[test]
     fn audience_prefix_is_whole_segments_of_one_origin() {

@@ -129,7 +129,8 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<Granted, TokenRequestError> {
         let status = StatusCode::from_u16(status).unwrap();
-        read(&Answer { status, is_json: true, is_jwt: false, body: body.to_owned().into() })
+        let body = body.to_owned().into();
+        read(&Answer { status, is_json: true, is_jwt: false, max_age: None, body })
     }
 
     #[test]

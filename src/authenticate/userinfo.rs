@@ -95,6 +95,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             is_json: true,
             is_jwt: false,
+            max_age: None,
             body: body.to_owned().into(),
         };
         read(&answer, &rules(&["sub"]), &TokenDigest::of(b"t"))
@@ -111,7 +112,13 @@ mod tests {
         let user = br#"{"id":7,"node_id":"MDQ6","login":"alice"}"#;
         let answered = |subject: &[&str]| {
             let body = user.as_slice().into();
-            let answer = Answer { status: StatusCode::OK, is_json: true, is_jwt: false, body };
+            let answer = Answer {
+                status: StatusCode::OK,
+                is_json: true,
+                is_jwt: false,
+                max_age: None,
+                body,
+            };
             read(&answer, &rules(subject), &TokenDigest::of(b"t"))
         };
         let Ok(Introspected::Active(facts)) = answered(&["sub", "node_id"]) else {

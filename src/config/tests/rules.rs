@@ -118,10 +118,6 @@ fn authorization_servers_are_consistent() {
             "authorization_servers.corp.introspection.cache.max_entries: must be from 1 to 100000000",
         ),
         (
-            server("jwt: {}"),
-            "authorization_servers.corp.jwt: unknown key: this version does not support it yet",
-        ),
-        (
             MINIMAL.replace("  corp:", "  Corp:"),
             "authorization_servers.Corp: a name is 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter or digit",
         ),
