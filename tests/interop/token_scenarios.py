@@ -16,7 +16,7 @@ from harness import GATEWAY_SECRET, TESTER_SECRET, AuthorizationServer, PartnerS
 UPSTREAM = ("mcp2", "streamable-http")
 SECRET = '{id: gatehouse, secret: "${INTROSPECTION_SECRET}"}'
 # Calls of each worker before, and at least as many after the keys change.
-CALLS = 12
+CALLS = 50
 WORKERS = 2
 
 
