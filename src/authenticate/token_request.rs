@@ -129,8 +129,13 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<Granted, TokenRequestError> {
         let status = StatusCode::from_u16(status).unwrap();
-        let body = body.to_owned().into();
-        read(&Answer { status, is_json: true, is_jwt: false, max_age: None, body })
+        read(&Answer {
+            status,
+            is_json: true,
+            is_jwt: false,
+            max_age: None,
+            body: body.to_owned().into(),
+        })
     }
 
     #[test]
