@@ -31,6 +31,7 @@ mod claims;
 mod client_assertion;
 mod judge;
 #[cfg(test)]
+#[expect(dead_code, reason = "other tests and benches use the rest")]
 #[path = "../tests/integration/harness/jwt.rs"]
 pub(crate) mod jwt_kit;
 

@@ -9,6 +9,7 @@ mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
+mod key_sets;
 mod operators;
 mod refusals;
 mod service_accounts;
