@@ -215,6 +215,9 @@ pub(super) fn is_acceptable(url: &Url, allow_http: bool) -> bool {
 }
 
 #[cfg(test)]
+mod recorded;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

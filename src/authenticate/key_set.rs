@@ -145,4 +145,6 @@ const MAX_READ: usize = 1000;
 const MAX_REPORTED: usize = 20;
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;
