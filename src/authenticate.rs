@@ -14,6 +14,7 @@ pub mod bearer;
 pub mod discovery;
 pub mod introspection;
 pub mod outbound;
+pub mod provider;
 pub mod token_cache;
 pub mod token_facts;
 

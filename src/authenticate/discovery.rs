@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::outbound::{Outbound, OutboundError};
+use super::outbound::{Answer, Outbound, OutboundError};
 use crate::{
     config::settings::AuthorizationServerSettings,
     oauth::{Issuer, is_loopback},
@@ -85,7 +85,8 @@ pub async fn discover(
     Err(first_error.unwrap_or(DiscoveryError::NoIntrospectionEndpoint))
 }
 
-fn places(settings: &AuthorizationServerSettings) -> Vec<Url> {
+/// Where the document is looked for, in this order.
+pub fn places(settings: &AuthorizationServerSettings) -> Vec<Url> {
     if let Some(url) = &settings.metadata_url {
         return vec![url.clone()];
     }
@@ -114,6 +115,15 @@ async fn fetch(
 ) -> Result<Map<String, Value>, DiscoveryError> {
     let answer =
         outbound.fetch(url).await.map_err(|error| DiscoveryError::Outbound(url.clone(), error))?;
+    read(url, &answer, issuer)
+}
+
+/// Reads what one place answered.
+pub fn read(
+    url: &Url,
+    answer: &Answer,
+    issuer: &Issuer,
+) -> Result<Map<String, Value>, DiscoveryError> {
     if answer.status != http::StatusCode::OK {
         return Err(DiscoveryError::Status(url.clone(), answer.status));
     }
@@ -128,7 +138,8 @@ async fn fetch(
     Ok(document)
 }
 
-fn complete(
+/// Joins a document with the configured fields and takes from it what we need.
+pub fn complete(
     mut document: Map<String, Value>,
     settings: &AuthorizationServerSettings,
 ) -> Result<Discovered, DiscoveryError> {
@@ -146,7 +157,8 @@ fn complete(
     Ok(Discovered { introspection_endpoint: endpoint, document })
 }
 
-fn is_acceptable(url: &Url, allow_http: bool) -> bool {
+/// Whether an endpoint may be sent tokens and secrets.
+pub fn is_acceptable(url: &Url, allow_http: bool) -> bool {
     match url.scheme() {
         "https" => true,
         "http" => allow_http || is_loopback(url),

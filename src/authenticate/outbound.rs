@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 /// An HTTP client for one authorization server.
@@ -26,6 +26,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// Whether its media type is `application/json`.
     pub is_json: bool,
+    /// Its header fields.
+    pub headers: HeaderMap,
     /// Its body, within the bound.
     pub body: Bytes,
 }
@@ -114,7 +116,8 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), is_json, body: body.into() })
+    let headers = std::mem::take(response.headers_mut());
+    Ok(Answer { status: response.status(), is_json, headers, body: body.into() })
 }
 
 fn is_json(content_type: &HeaderValue) -> bool {
