@@ -11,6 +11,7 @@
 pub mod authorization_server;
 pub mod background;
 pub mod bearer;
+pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
 pub mod outbound;
@@ -19,7 +20,6 @@ pub mod token_cache;
 pub mod token_facts;
 
 mod claims;
-mod client_authentication;
 mod judge;
 
 use std::sync::Arc;

@@ -34,9 +34,12 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFlag,
-        /// Print `{ok, problems}` as JSON.
+        /// Print `{ok, problems}` as JSON; with --online also `findings`.
         #[arg(long)]
         json: bool,
+        /// Also ask the authorization servers and upstreams; exit with 1 when something is wrong.
+        #[arg(long)]
+        online: bool,
     },
     /// Run a demo authorization server, a demo MCP server and the gateway between them, and walk
     /// through the flow.
@@ -91,8 +94,9 @@ pub fn run() -> ExitCode {
     let environment = ProcessEnvironment;
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let code = match cli.command {
-        Command::Check { config, json } => {
-            check::check(&config.path(&environment), json, &environment, &mut out, &mut err)
+        Command::Check { config, json, online } => {
+            let asking = check::Asking { is_json: json, is_online: online };
+            check::check(&config.path(&environment), asking, &environment, &mut out, &mut err)
                 .unwrap_or(FAILED)
         }
         Command::Demo { once } => {

@@ -186,7 +186,8 @@ fn resource(
     })
 }
 
-fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
+/// Trust and name of a route's upstream; nothing for one without TLS.
+pub fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
     let url = &route.upstream.url;
     if url.scheme() != "https" {
         return Ok(None);

@@ -7,7 +7,7 @@ use url::form_urlencoded::{self, Serializer};
 use crate::config::settings::ClientAuthentication;
 
 /// Adds our credentials to the form, or returns them as an `Authorization` value.
-pub(super) fn apply(
+pub fn apply(
     client: &ClientAuthentication,
     form: &mut Serializer<'_, String>,
 ) -> Option<HeaderValue> {

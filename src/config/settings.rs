@@ -161,6 +161,17 @@ pub enum ClientAuthentication {
     },
 }
 
+impl ClientAuthentication {
+    /// The method's name (RFC 7591 section 2).
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic { .. } => "client_secret_basic",
+            Self::ClientSecretPost { .. } => "client_secret_post",
+            Self::None { .. } => "none",
+        }
+    }
+}
+
 /// `introspection` (RFC 7662).
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntrospectionSettings {

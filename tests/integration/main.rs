@@ -4,6 +4,7 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod check_online;
 mod demo_tour;
 mod documents;
 mod forwarding;
