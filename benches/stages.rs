@@ -12,7 +12,7 @@ use gatehouse::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
         token_cache::TokenCache,
-        token_facts::{Principal, TokenFacts},
+        token_facts::{Principal, TokenFacts, TokenSource},
     },
     clock::{Clock, SystemClock},
     config::settings::IntrospectionSettings,
@@ -74,6 +74,7 @@ fn digest_token(bencher: Bencher<'_, '_>, length: usize) {
 fn look_up_token(bencher: Bencher<'_, '_>) {
     let cache = TokenCache::new(&IntrospectionSettings {
         timeout: Duration::from_secs(5),
+        sends_token_type_hint: false,
         accepted_issuers: Vec::new(),
         cache_ttl: Duration::from_hours(1),
         cache_negative_ttl: Duration::from_secs(10),
@@ -91,6 +92,7 @@ fn look_up_token(bencher: Bencher<'_, '_>) {
 
 fn facts() -> TokenFacts {
     TokenFacts {
+        source: TokenSource::Introspection,
         foreign_issuer: None,
         subject: None,
         client_id: None,

@@ -1,7 +1,8 @@
 //! Authentication: from the credentials of a request to a [`VerifiedToken`].
 //!
 //! 1. Read one well-formed bearer token, see [`bearer`].
-//! 2. Ask what its authorization server says of it (RFC 7662), or remembers.
+//! 2. Find the authorization server it belongs to, and what that says of it or remembers; which
+//!    server hears of which token is decided in `assignment`.
 //! 3. Judge that anew on every request: an access token, bound to no key, from an accepted issuer,
 //!    for this resource (RFC 8707, RFC 9068 section 4), in time.
 //!
@@ -14,12 +15,16 @@ pub mod bearer;
 pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
+pub mod jwt;
 pub mod outbound;
 pub mod provider;
 pub mod token_cache;
 pub mod token_facts;
+pub mod userinfo;
 
+mod assignment;
 mod claims;
+mod client_assertion;
 mod judge;
 
 use std::sync::Arc;
@@ -28,20 +33,23 @@ use http::HeaderMap;
 
 pub use self::judge::{InvalidToken, TokenFault};
 use self::{
-    authorization_server::{AuthorizationServer, Knowledge, Unavailable},
+    authorization_server::{AuthorizationServer, Unavailable},
     bearer::CredentialsError,
     token_facts::{Principal, TokenFacts},
 };
 use crate::{
     clock::Clock,
-    config::settings::{AudienceMatch, ProtectedSettings},
+    config::settings::{AudienceMatch, AuthorizationServerSettings, ProtectedSettings},
     oauth::{ClientId, Issuer, Scope, Subject},
 };
 
 /// What one route asks of the tokens it takes.
 #[derive(Debug)]
 pub struct Authenticator {
-    server: Arc<AuthorizationServer>,
+    /// The servers whose tokens are taken, in the listed order; at least one.
+    servers: Box<[Arc<AuthorizationServer>]>,
+    /// `iss` values of all other configured servers.
+    elsewhere: Box<[Box<str>]>,
     audiences: Vec<Box<str>>,
     audience_match: AudienceMatch,
     route: Box<str>,
@@ -79,25 +87,23 @@ pub enum AuthenticateError {
 }
 
 impl Authenticator {
-    /// An authenticator for one protected route.
+    /// An authenticator for one protected route, which takes tokens of `servers`, in this order, and
+    /// knows of `configured` ones.
     pub fn new(
         route: &str,
         settings: &ProtectedSettings,
-        server: Arc<AuthorizationServer>,
+        servers: Vec<Arc<AuthorizationServer>>,
+        configured: &[Arc<AuthorizationServerSettings>],
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            server,
+            elsewhere: assignment::issuers_elsewhere(&servers, configured),
+            servers: servers.into(),
             audiences: settings.audiences.clone(),
             audience_match: settings.audience_match,
             route: route.into(),
             clock,
         }
-    }
-
-    /// The authorization server whose tokens are taken.
-    pub fn authorization_server(&self) -> &Arc<AuthorizationServer> {
-        &self.server
     }
 
     /// Turns the credentials of a request into proof, or says why not.
@@ -107,25 +113,15 @@ impl Authenticator {
         query: Option<&str>,
     ) -> Result<VerifiedToken, AuthenticateError> {
         let token = bearer::read(headers, query)?;
-        let settings = self.server.settings();
         let digest = token.digest();
-        let knowledge = match self.server.recall(&digest) {
-            Some(knowledge) => knowledge,
-            // Boxed: the usual request, answered from the cache, need not carry this future.
-            None => Box::pin(self.server.learn(&token, digest)).await,
-        };
-        match knowledge {
-            Knowledge::Active(facts) => {
-                let identity = TokenIdentity { facts, server: Arc::clone(&self.server) };
-                match self.judge(&identity.facts) {
-                    Ok(()) => Ok(VerifiedToken(identity)),
-                    Err(invalid) => Err(invalid.of(identity).into()),
-                }
-            }
-            Knowledge::Inactive => Err(InvalidToken::inactive(&settings.name).into()),
-            Knowledge::Unavailable(cause) => {
-                Err(AuthenticateError::Unavailable { name: settings.name.clone(), cause })
-            }
+        let identity = match self.recall(&digest) {
+            Some(identity) => identity,
+            // Boxed: the usual request, answered from memory, need not carry this future.
+            None => Box::pin(self.learn(&token, digest)).await,
+        }?;
+        match self.judge(&identity) {
+            Ok(()) => Ok(VerifiedToken(identity)),
+            Err(invalid) => Err(invalid.of(identity).into()),
         }
     }
 }
@@ -169,7 +165,8 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use crate::config::settings::{
-        AuthorizationServerSettings, ClaimNames, ClientAuthentication, IntrospectionSettings,
+        AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
+        IntrospectionSettings,
     };
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
@@ -178,10 +175,12 @@ pub(crate) mod tests {
             issuer: issuer.parse().unwrap(),
             metadata_url: None,
             metadata: serde_json::Map::new(),
+            access_tokens: AccessTokens::Introspection,
             clock_skew: Duration::from_secs(30),
             client: ClientAuthentication::None { id: None },
             introspection: IntrospectionSettings {
                 timeout: Duration::from_secs(1),
+                sends_token_type_hint: false,
                 accepted_issuers: Vec::new(),
                 cache_ttl: Duration::from_mins(1),
                 cache_negative_ttl: Duration::from_secs(10),
@@ -192,6 +191,7 @@ pub(crate) mod tests {
                 scope: vec!["scope".into()],
                 subject: vec!["sub".into()],
                 client_id: vec!["client_id".into()],
+                scope_prefixes: Vec::new(),
             },
             tls_ca_pem: None,
             insecure_allow_http: false,

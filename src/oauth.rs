@@ -4,17 +4,19 @@
 //! 1. Every constructor is `FromStr` or `TryFrom`; possession of a value means validity.
 //! 2. Strings that are compared byte for byte (issuers, resource identifiers, scope tokens) keep
 //!    the bytes they were written with; nothing here normalises.
-//! 3. A credential never shows itself: [`BearerToken`] and [`Secret`] redact their `Debug` and have
-//!    no `Display`.
+//! 3. A credential never shows itself: [`BearerToken`], [`Secret`] and private keys redact their
+//!    `Debug` and have no `Display`.
 //!
 //! It knows nothing of HTTP, YAML or JSON-RPC.
 
 mod identifier;
+mod private_key;
 mod scope;
 mod token;
 
 pub use identifier::{
     ClientId, InvalidIdentifier, Issuer, PublicOrigin, ResourceIdentifier, Subject, is_loopback,
 };
+pub use private_key::{AssertionKey, PrivateKeyPem, UnusableKey, key_set};
 pub use scope::{InvalidScopeToken, Scope, ScopeToken};
 pub use token::{BearerToken, MalformedToken, Secret, TokenDigest};

@@ -55,6 +55,8 @@ pub enum Below {
 pub enum PublicDocument {
     /// An authorization server's own metadata, once it is known.
     AuthorizationServer(Arc<AuthorizationServer>),
+    /// The public halves of our own signing keys.
+    KeySet(Document),
     /// A route's metadata.
     Resource(Document),
 }

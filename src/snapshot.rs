@@ -83,14 +83,14 @@ impl Snapshot {
             let site = site.and_then(|site| sites.get_mut(site));
             let site = site.ok_or_else(|| BuildError::Route(route.name.clone()))?;
             if let Access::Protected(protected) = &route.access {
-                let server = servers.get(&protected.authorization_server);
-                let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
-                add_documents(site, route, protected, server);
+                let servers = listed(&route.name, protected, &servers)?;
+                add_documents(site, route, protected, &servers);
             }
             let resource = resource(&settings, route, &servers, &sealer, around)?;
             site.resources.push(Arc::new(resource));
         }
         sites.iter_mut().for_each(add_root_documents);
+        add_key_set(&mut sites, &settings);
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
@@ -111,7 +111,8 @@ fn authorization_servers(
     };
     let mut servers = HashMap::new();
     for server in &settings.authorization_servers {
-        let uses = || protected().filter(|route| route.authorization_server == server.name);
+        let uses =
+            || protected().filter(|route| route.authorization_servers.contains(&server.name));
         if uses().next().is_none() {
             continue;
         }
@@ -128,6 +129,17 @@ fn authorization_servers(
         servers.insert(server.name.clone(), started);
     }
     Ok(servers)
+}
+
+/// The authorization servers of a route, in its order.
+fn listed(
+    route: &str,
+    protected: &ProtectedSettings,
+    servers: &HashMap<Box<str>, Arc<AuthorizationServer>>,
+) -> Result<Vec<Arc<AuthorizationServer>>, BuildError> {
+    let names = protected.authorization_servers.iter();
+    let listed: Option<_> = names.map(|name| servers.get(name).cloned()).collect();
+    listed.ok_or_else(|| BuildError::Route(route.into()))
 }
 
 /// The distinct public origins; the global one first.
@@ -151,11 +163,11 @@ fn resource(
     let (authenticator, policy) = match &route.access {
         Access::Public => (None, AccessPolicy::Public),
         Access::Protected(protected) => {
-            let server = servers.get(&protected.authorization_server);
-            let server = server.ok_or_else(|| BuildError::Route(route.name.clone()))?;
+            let servers = listed(&route.name, protected, servers)?;
+            let configured = &settings.authorization_servers;
             let clock = Arc::clone(&around.clock);
             let authenticator =
-                Authenticator::new(&route.name, protected, Arc::clone(server), clock);
+                Authenticator::new(&route.name, protected, servers, configured, clock);
             (Some(authenticator), AccessPolicy::Scopes(protected.required_scopes.clone()))
         }
     };
@@ -210,17 +222,17 @@ fn add_documents(
     site: &mut Site,
     route: &RouteSettings,
     protected: &ProtectedSettings,
-    server: &Arc<AuthorizationServer>,
+    servers: &[Arc<AuthorizationServer>],
 ) {
     let path = route.path.trim_end_matches('/');
     let well_known = metadata::WELL_KNOWN;
-    let issuer = &server.settings().issuer;
-    let document = PublicDocument::Resource(metadata::Document::resource(protected, issuer));
+    let issuers: Vec<_> = servers.iter().map(|server| &server.settings().issuer).collect();
+    let document = PublicDocument::Resource(metadata::Document::resource(protected, &issuers));
     let named = format!("/.well-known/{}/oauth-protected-resource", route.name);
     for place in [format!("{well_known}{path}"), format!("{path}{well_known}"), named] {
         site.documents.insert(place.into(), document.clone());
     }
-    if protected.legacy_metadata {
+    if let ([server], true) = (servers, protected.legacy_metadata) {
         let place = format!("{}{path}", metadata::WELL_KNOWN_AUTHORIZATION_SERVER);
         let document = PublicDocument::AuthorizationServer(Arc::clone(server));
         site.documents.insert(place.into(), document);
@@ -237,6 +249,15 @@ fn add_root_documents(site: &mut Site) {
             let document = document.clone();
             site.documents.insert(root.into(), document);
         }
+    }
+}
+
+/// Our key set, under every public origin: an authorization server may know any of them.
+fn add_key_set(sites: &mut [Site], settings: &Settings) {
+    let Some(document) = metadata::Document::key_set(settings) else { return };
+    for site in sites {
+        let document = PublicDocument::KeySet(document.clone());
+        site.documents.insert(metadata::WELL_KNOWN_KEY_SET.into(), document);
     }
 }
 

@@ -2,34 +2,38 @@
 //!
 //! 1. Its metadata is looked for in the background, with backoff until it is found and now and
 //!    then afterwards; serving never waits for it, and the last good document stays in force.
-//! 2. A token is asked about at most once at a time; see [`token_cache`](super::token_cache).
-//! 3. Three answers: known to be active, known to be inactive, unavailable.
+//! 2. How its tokens are judged is configured (`access_tokens`), not sniffed: they are asked about,
+//!    see `asking`, or verified here, see [`jwt`](super::jwt). Of `auto` alone a token that names
+//!    this server as its issuer is verified, and any other asked about; one that fails its check
+//!    is not asked about.
+//! 3. Three answers: known to be active, known not to be, unavailable.
 //!
-//! What a token may do is not its business.
+//! What a token may do is not its business, nor which server a token belongs to.
+
+mod asking;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::{
     background::Background,
+    client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
-    introspection::{self, Introspected, IntrospectionError, Rules},
+    introspection::{IntrospectionError, Rules},
+    jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
     outbound::{Outbound, OutboundError},
-    token_cache::{Flight, Flights, Joined, Lookup, TokenCache},
+    token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
+    userinfo::UserinfoError,
 };
 use crate::{
     clock::Clock,
-    config::settings::AuthorizationServerSettings,
+    config::settings::{AccessTokens, AuthorizationServerSettings},
     metrics::AuthorizationServerMetrics,
     oauth::{BearerToken, TokenDigest},
 };
@@ -40,28 +44,32 @@ pub struct AuthorizationServer {
     settings: Arc<AuthorizationServerSettings>,
     rules: Rules,
     outbound: Outbound,
+    client: Client,
     clock: Arc<dyn Clock>,
     metrics: AuthorizationServerMetrics,
     background: Background,
     discovered: ArcSwapOption<Discovered>,
     last_failure: ArcSwapOption<DiscoveryError>,
+    verifier: Option<Arc<JwtVerifier>>,
     cache: TokenCache,
     flights: Flights<Knowledge>,
     all_inactive_so_far: AtomicU32,
 }
 
-/// What an authorization server says of a token.
+/// What is known of a token.
 #[derive(Clone, Debug)]
 pub enum Knowledge {
     /// It is active.
     Active(Arc<TokenFacts>),
-    /// It is not.
+    /// It is not, says the server.
     Inactive,
-    /// It could not be asked.
+    /// It failed a check of ours.
+    Refused(JwtFault),
+    /// Nobody can say.
     Unavailable(Unavailable),
 }
 
-/// Why an authorization server could not be asked.
+/// Why nobody can say what a token is worth.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unavailable {
     /// Its metadata has not been found.
@@ -70,6 +78,9 @@ pub enum Unavailable {
     /// Asking failed.
     #[error(transparent)]
     Introspection(Arc<IntrospectionError>),
+    /// The keys that verify its tokens are not known.
+    #[error(transparent)]
+    KeySet(Arc<KeySetError>),
     /// Asking came to nothing on our side.
     #[error("the question was abandoned")]
     Lost,
@@ -79,6 +90,9 @@ pub enum Unavailable {
     /// Too many questions are under way.
     #[error("too many introspection requests are under way")]
     TooMany,
+    /// Asking its userinfo endpoint failed.
+    #[error(transparent)]
+    Userinfo(Arc<UserinfoError>),
 }
 
 impl AuthorizationServer {
@@ -97,9 +111,17 @@ impl AuthorizationServer {
         background: Background,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
+        let client = Client::new(&settings, Arc::clone(&clock));
+        let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
+        let verifier = settings.access_tokens.are_verified_here().then(|| {
+            let (clock, background) = (Arc::clone(&clock), background.clone());
+            JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
+        });
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
-            outbound: Outbound::new(pem, settings.introspection.timeout)?,
+            outbound,
+            client,
+            verifier,
             cache: TokenCache::new(&settings.introspection),
             settings,
             clock,
@@ -111,7 +133,7 @@ impl AuthorizationServer {
             all_inactive_so_far: AtomicU32::new(0),
         });
         match discovery::configured(&server.settings, needs_whole_document) {
-            Some(Ok(discovered)) => server.discovered.store(Some(Arc::new(discovered))),
+            Some(Ok(discovered)) => drop(server.found(discovered)),
             Some(Err(error)) => server.last_failure.store(Some(Arc::new(error))),
             None => server.background.spawn(Arc::clone(&server).keep_discovering()),
         }
@@ -130,132 +152,95 @@ impl AuthorizationServer {
 
     /// Why it is not ready, if it is not.
     pub fn not_ready(&self) -> Option<Unavailable> {
-        if self.discovered.load().is_some() {
-            return None;
+        if self.discovered.load().is_none() {
+            let failure = self.last_failure.load_full();
+            return Some(failure.map_or(Unavailable::NotYet, Unavailable::Discovery));
         }
-        Some(self.last_failure.load_full().map_or(Unavailable::NotYet, Unavailable::Discovery))
+        self.verifier.as_ref()?.not_ready().map(Unavailable::KeySet)
     }
 
     /// Brings the gauges up to date before a scrape.
     pub fn refresh_gauges(&self) {
-        self.metrics.entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+        let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
+        let entries = self.cache.len().saturating_add(verified);
+        self.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
     }
 
-    /// What is known of a token without asking anybody; `None` when it must be asked about.
+    /// What is known of a token without asking anybody; `None` when it must be found out.
     pub fn recall(&self, token: &TokenDigest) -> Option<Knowledge> {
-        match self.cache.look_up(token, self.clock.instant()) {
-            Lookup::Active(facts) => {
-                self.metrics.hit.inc();
-                Some(Knowledge::Active(facts))
-            }
-            Lookup::Inactive => {
-                self.metrics.negative_hit.inc();
-                Some(Knowledge::Inactive)
-            }
-            Lookup::Nothing => None,
+        let knowledge = self.look_up(token)?;
+        if matches!(knowledge, Knowledge::Active(_)) {
+            self.metrics.hit.inc();
+        } else {
+            self.metrics.negative_hit.inc();
         }
+        Some(knowledge)
     }
 
-    /// Asks about a token, or waits for the answer to somebody's question about it.
-    pub async fn learn(self: &Arc<Self>, token: &BearerToken, digest: TokenDigest) -> Knowledge {
-        let again = || match self.cache.look_up(&digest, self.clock.instant()) {
+    /// The same, uncounted.
+    pub fn look_up(&self, token: &TokenDigest) -> Option<Knowledge> {
+        if let Some(verifier) = &self.verifier
+            && let Some(facts) = verifier.recall(token)
+        {
+            return Some(Knowledge::Active(facts));
+        }
+        if !self.is_asked() {
+            return None;
+        }
+        match self.cache.look_up(token, self.clock.instant()) {
             Lookup::Active(facts) => Some(Knowledge::Active(facts)),
             Lookup::Inactive => Some(Knowledge::Inactive),
             Lookup::Nothing => None,
+        }
+    }
+
+    /// Whether tokens that do not say whose they are can be asked about here.
+    pub fn is_asked(&self) -> bool {
+        self.settings.access_tokens.are_asked_about()
+    }
+
+    /// Finds out about a token: `names_us` says whether it is a JWS with our issuer in it.
+    pub async fn learn(
+        self: &Arc<Self>,
+        token: &BearerToken,
+        digest: TokenDigest,
+        names_us: bool,
+    ) -> Knowledge {
+        let is_verified = match self.settings.access_tokens {
+            AccessTokens::Auto => names_us,
+            AccessTokens::Introspection | AccessTokens::Userinfo => false,
+            AccessTokens::Jwt => true,
         };
-        let knowledge = match self.flights.join(digest, again) {
-            Joined::Answered(knowledge) => {
-                self.metrics.coalesced.inc();
-                return knowledge;
-            }
-            Joined::Following(answer) => {
-                self.metrics.coalesced.inc();
-                await_answer(answer).await
-            }
-            Joined::Leading(flight, answer) => {
-                self.metrics.miss.inc();
-                self.background.spawn(Arc::clone(self).ask(token.clone(), flight));
-                await_answer(answer).await
-            }
-            Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
-        };
-        self.or_stale(knowledge, &digest)
-    }
-
-    /// Serves an older answer while the server fails, where the configuration allows it.
-    fn or_stale(&self, knowledge: Knowledge, token: &TokenDigest) -> Knowledge {
-        if !matches!(knowledge, Knowledge::Unavailable(_)) {
-            return knowledge;
-        }
-        match self.cache.stale(token, self.clock.instant()) {
-            Some(facts) => {
-                self.metrics.stale.inc();
-                Knowledge::Active(facts)
-            }
-            None => knowledge,
+        match &self.verifier {
+            Some(verifier) if is_verified => self.verify(verifier, token, digest).await,
+            _ => self.ask(token, digest).await,
         }
     }
 
-    async fn ask(self: Arc<Self>, token: BearerToken, flight: Flight<Knowledge>) {
-        let Some(discovered) = self.discovered.load_full() else {
-            let why = self.not_ready().unwrap_or(Unavailable::NotYet);
-            return flight.land(Knowledge::Unavailable(why));
-        };
-        let started = self.clock.instant();
-        let answer = introspection::introspect(
-            &self.outbound,
-            &discovered.introspection_endpoint,
-            &self.settings.client,
-            &token,
-            &self.rules,
-        )
-        .await;
-        let now = self.clock.instant();
-        self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
-        flight.land(match answer {
-            Ok(Introspected::Active(facts)) => {
-                self.metrics.active.inc();
-                self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
-                let facts = Arc::new(*facts);
-                // As old as the question: the answer was true at some moment since.
-                self.cache.remember_active(token.digest(), Arc::clone(&facts), started);
-                Knowledge::Active(facts)
-            }
-            Ok(Introspected::Inactive) => {
-                self.metrics.inactive.inc();
-                self.suspect_our_client();
-                self.cache.remember_inactive(token.digest(), started);
-                Knowledge::Inactive
-            }
-            Err(error) => {
-                self.count_failure(&error);
-                Knowledge::Unavailable(Unavailable::Introspection(Arc::new(error)))
-            }
-        });
-    }
-
-    fn count_failure(&self, error: &IntrospectionError) {
-        match error {
-            IntrospectionError::Outbound(OutboundError::Timeout) => self.metrics.timeout.inc(),
-            IntrospectionError::ClientRefused(_)
-            | IntrospectionError::Malformed(_)
-            | IntrospectionError::Outbound(_)
-            | IntrospectionError::Status(_) => self.metrics.error.inc(),
+    async fn verify(
+        &self,
+        verifier: &Arc<JwtVerifier>,
+        token: &BearerToken,
+        digest: TokenDigest,
+    ) -> Knowledge {
+        self.metrics.miss.inc();
+        match verifier.verify(token, digest).await {
+            Verified::Valid(facts) => Knowledge::Active(facts),
+            Verified::Invalid(fault) => Knowledge::Refused(fault),
+            Verified::Unavailable(cause) => Knowledge::Unavailable(match self.not_ready() {
+                // Why there is no key set at all says more than that there is none.
+                Some(why @ Unavailable::Discovery(_)) => why,
+                _ => Unavailable::KeySet(cause),
+            }),
         }
     }
 
-    /// A client that may not introspect is told "inactive" of every token (RFC 7662 section 2.2).
-    fn suspect_our_client(&self) {
-        let count = |count: u32| (count < SUSPICIOUS).then(|| count + 1);
-        let before =
-            self.all_inactive_so_far.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
-        if before == Ok(SUSPICIOUS - 1) {
-            warn!(
-                authorization_server = &*self.settings.name,
-                "the first {SUSPICIOUS} introspections were all inactive: may this client \
-                 introspect these tokens at all? Check its permissions at the authorization server"
-            );
+    /// Puts newly found metadata in force; whether they are the first.
+    fn found(&self, discovered: Discovered) -> bool {
+        if let (Some(verifier), Some(url)) = (&self.verifier, &discovered.jwks_uri) {
+            verifier.set_jwks_uri(url.clone());
         }
+        self.discovered.swap(Some(Arc::new(discovered))).is_none()
     }
 
     async fn keep_discovering(self: Arc<Self>) {
@@ -263,7 +248,7 @@ impl AuthorizationServer {
         loop {
             match discovery::discover(&self.outbound, &self.settings).await {
                 Ok(discovered) => {
-                    if self.discovered.swap(Some(Arc::new(discovered))).is_none() {
+                    if self.found(discovered) {
                         let name = &*self.settings.name;
                         info!(authorization_server = name, "authorization server metadata found");
                     }
@@ -286,16 +271,6 @@ impl AuthorizationServer {
     }
 }
 
-async fn await_answer(mut answer: watch::Receiver<Option<Knowledge>>) -> Knowledge {
-    match answer.wait_for(Option::is_some).await {
-        Ok(knowledge) => knowledge.clone().unwrap_or(Knowledge::Unavailable(Unavailable::Lost)),
-        Err(_) => Knowledge::Unavailable(Unavailable::Lost),
-    }
-}
-
-const SUSPICIOUS: u32 = 5;
-/// No longer counting: one token was active.
-const DECIDED: u32 = u32::MAX;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const REFRESH_PAUSE: Duration = Duration::from_hours(1);

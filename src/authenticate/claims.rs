@@ -1,15 +1,17 @@
 //! Claims as an authorization server wrote them, read strictly.
 //!
-//! 1. One JSON object, nothing behind it, no member twice (RFC 7519 section 4 forbids what RFC 8259
-//!    leaves open).
+//! 1. One JSON object, nothing behind it, no member twice at any depth (RFC 7519 section 4 forbids
+//!    what RFC 8259 leaves open).
 //! 2. JSON `null` counts as absent.
 //! 3. A claim of another type than asked for is an error, never absent.
+//! 4. A name that begins with `/` is a JSON pointer (RFC 6901); where it leads nowhere the claim is
+//!    absent.
 
 use std::fmt;
 
 use serde::{
     Deserialize,
-    de::{self, MapAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
@@ -65,7 +67,17 @@ impl Claims {
 
     /// Whether a claim is present with any value but `null`.
     pub fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !value.is_null())
+        self.find(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn find(&self, name: &str) -> Option<&Value> {
+        let Some(pointer) = name.strip_prefix('/') else { return self.0.get(name) };
+        let (first, rest) = match pointer.find('/') {
+            Some(at) => pointer.split_at_checked(at)?,
+            None => (pointer, ""),
+        };
+        // RFC 6901 section 4: `~1` first, so that `~01` becomes `~1`.
+        self.0.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
     }
 
     fn read<'a, T>(
@@ -73,7 +85,7 @@ impl Claims {
         name: &str,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, ClaimError> {
-        match self.0.get(name) {
+        match self.find(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => read(value).map(Some).ok_or_else(|| ClaimError::WrongType(name.into())),
         }
@@ -82,27 +94,76 @@ impl Claims {
 
 impl<'de> Deserialize<'de> for Claims {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UniqueMembers;
+        match UniqueMembers.deserialize(deserializer)? {
+            Value::Object(members) => Ok(Self(members)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Err(de::Error::custom("not an object")),
+        }
+    }
+}
 
-        impl<'de> Visitor<'de> for UniqueMembers {
-            type Value = Claims;
+/// Reads any JSON value and refuses a member that is there twice.
+struct UniqueMembers;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+impl<'de> DeserializeSeed<'de> for UniqueMembers {
+    type Value = Value;
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
-                let mut members = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if members.insert(name, value).is_some() {
-                        return Err(de::Error::custom("duplicate member"));
-                    }
-                }
-                Ok(Claims(members))
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueMembers {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON with unique members")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(Self)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(Self)?;
+            if members.insert(name, value).is_some() {
+                return Err(de::Error::custom("duplicate member"));
             }
         }
-
-        deserializer.deserialize_map(UniqueMembers)
+        Ok(Value::Object(members))
     }
 }
 
@@ -125,9 +186,33 @@ mod tests {
     }
 
     #[test]
+    fn name_that_begins_with_a_slash_is_a_pointer() {
+        let text =
+            br#"{"realm_access":{"roles":["a"]},"/x":["plain"],"x/y":"s","m~n":{"":"e"},"/":1,
+            "list":[{"r":"first"}],"realm":"text"}"#;
+        let claims = Claims::parse(text).unwrap();
+        let strings = |name| claims.strings(name).unwrap();
+        assert_eq!(strings("/realm_access/roles"), Some(vec!["a"]));
+        assert_eq!(strings("/realm_access/roles/0"), Some(vec!["a"]));
+        assert_eq!(strings("/~1x"), Some(vec!["plain"]));
+        assert_eq!(strings("/x~1y"), Some(vec!["s"]));
+        assert_eq!(strings("/m~0n/"), Some(vec!["e"]));
+        assert_eq!(strings("/list/0/r"), Some(vec!["first"]));
+        for nowhere in ["/x", "/realm/roles", "/realm_access/roles/1", "/realm_access/x", "/", "//"]
+        {
+            assert_eq!(strings(nowhere), None, "{nowhere}");
+            assert!(!claims.has(nowhere), "{nowhere}");
+        }
+        let wrong = Err(ClaimError::WrongType("/realm_access".into()));
+        assert_eq!(claims.strings("/realm_access"), wrong);
+    }
+
+    #[test]
     fn only_one_object_with_unique_members_is_read() {
         for text in [
             r#"{"active":false,"active":true}"#,
+            r#"{"realm_access":{"roles":[],"roles":["admin"]}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
             r#"{"active":true} {}"#,
             r#"["active"]"#,
             "true",

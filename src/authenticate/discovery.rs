@@ -3,9 +3,13 @@
 //! 1. Where to look: `metadata_url` alone when configured; otherwise RFC 8414 section 3.1 with the
 //!    path inserted, then the OpenID Connect document inserted and appended.
 //! 2. `issuer` in the document must be the configured one, byte for byte (RFC 8414 section 3.3).
-//! 3. Configured `metadata` fields replace discovered ones; with an introspection endpoint among
-//!    them nothing needs to be fetched.
-//! 4. An endpoint is https, or on this machine, or `insecure_allow_http` was written.
+//! 3. Configured `metadata` fields replace discovered ones; with every endpoint that is needed among
+//!    them nothing has to be fetched.
+//! 4. An endpoint is https, or on this machine, or `insecure_allow_http` was written. One that is
+//!    not counts as missing.
+//! 5. A client that authenticates by certificate is sent to the alias for such clients
+//!    (`mtls_endpoint_aliases`, RFC 8705 section 5).
+//! 6. Which endpoints are needed follows from `access_tokens`; each that is missing is named.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -13,15 +17,22 @@ use url::Url;
 
 use super::outbound::{Answer, Outbound, OutboundError};
 use crate::{
-    config::settings::AuthorizationServerSettings,
+    config::settings::{AccessTokens, AuthorizationServerSettings, ClientAuthentication},
     oauth::{Issuer, is_loopback},
 };
 
-/// What is known of an authorization server.
+/// What is known of an authorization server: what its `access_tokens` need is there, the rest as
+/// far as it is usable.
 #[derive(Clone, Debug)]
 pub struct Discovered {
     /// Where tokens are introspected (RFC 8414 section 2).
-    pub introspection_endpoint: Url,
+    pub introspection_endpoint: Option<Url>,
+    /// Where its key set is (RFC 8414 section 2).
+    pub jwks_uri: Option<Url>,
+    /// Where tokens are issued (RFC 8414 section 2).
+    pub token_endpoint: Option<Url>,
+    /// Where a token tells whose it is (OpenID Connect Discovery 1.0 section 3).
+    pub userinfo_endpoint: Option<Url>,
     /// The whole document, with the configured fields in it.
     pub document: Bytes,
 }
@@ -45,12 +56,9 @@ pub enum DiscoveryError {
     /// It is not a JSON object of the expected form.
     #[error("{0} holds no authorization server metadata")]
     Malformed(Url),
-    /// It has no endpoint that we could use.
-    #[error(
-        "the metadata has no introspection_endpoint that is https (or http on loopback): set \
-         metadata.introspection_endpoint of this authorization server, or insecure_allow_http"
-    )]
-    NoIntrospectionEndpoint,
+    /// It lacks endpoints that we need, or has them where we must not send tokens.
+    #[error("{}", missing(.0))]
+    Missing(Box<[&'static str]>),
     /// It could not be fetched.
     #[error("{0}: {1}")]
     Outbound(Url, OutboundError),
@@ -64,10 +72,33 @@ pub fn configured(
     settings: &AuthorizationServerSettings,
     needs_whole_document: bool,
 ) -> Option<Result<Discovered, DiscoveryError>> {
-    let has = |field| settings.metadata.contains_key(field);
+    let has = |field: &str| settings.metadata.contains_key(field);
     let is_whole = has("authorization_endpoint") && has("token_endpoint");
-    (has("introspection_endpoint") && (is_whole || !needs_whole_document))
-        .then(|| complete(Map::new(), settings))
+    let is_enough = needed(settings.access_tokens).iter().all(|field| has(field));
+    (is_enough && (is_whole || !needs_whole_document)).then(|| complete(Map::new(), settings))
+}
+
+/// The endpoints without which tokens cannot be judged.
+fn needed(access_tokens: AccessTokens) -> &'static [&'static str] {
+    match access_tokens {
+        AccessTokens::Auto => &[INTROSPECTION_ENDPOINT, JWKS_URI],
+        AccessTokens::Introspection => &[INTROSPECTION_ENDPOINT],
+        AccessTokens::Jwt => &[JWKS_URI],
+        AccessTokens::Userinfo => &[USERINFO_ENDPOINT],
+    }
+}
+
+fn missing(fields: &[&str]) -> String {
+    let sentences: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            format!(
+                "the metadata has no {field} that is https (or http on loopback): set \
+                 metadata.{field} of this authorization server, or insecure_allow_http"
+            )
+        })
+        .collect();
+    sentences.join("; ")
 }
 
 /// Looks for the document in each place in turn.
@@ -82,7 +113,8 @@ pub async fn discover(
             Err(error) => drop(first_error.get_or_insert(error)),
         }
     }
-    Err(first_error.unwrap_or(DiscoveryError::NoIntrospectionEndpoint))
+    Err(first_error
+        .unwrap_or_else(|| DiscoveryError::Missing(needed(settings.access_tokens).into())))
 }
 
 /// Where the document is looked for, in this order.
@@ -147,18 +179,44 @@ pub fn complete(
     for (field, value) in &settings.metadata {
         document.insert(field.clone(), value.clone());
     }
-    let endpoint = document
-        .get("introspection_endpoint")
-        .and_then(Value::as_str)
-        .and_then(|text| Url::parse(text).ok())
-        .filter(|url| is_acceptable(url, settings.insecure_allow_http))
-        .ok_or(DiscoveryError::NoIntrospectionEndpoint)?;
-    let document = Value::Object(document).to_string().into();
-    Ok(Discovered { introspection_endpoint: endpoint, document })
+    let endpoint = |field: &str| {
+        let url = Url::parse(at_mtls(&document, field, settings)?.as_str()?).ok()?;
+        is_acceptable(&url, settings.insecure_allow_http).then_some(url)
+    };
+    let lacks = |field: &&&'static str| endpoint(field).is_none();
+    let missing: Box<[_]> = needed(settings.access_tokens).iter().filter(lacks).copied().collect();
+    if !missing.is_empty() {
+        return Err(DiscoveryError::Missing(missing));
+    }
+    Ok(Discovered {
+        introspection_endpoint: endpoint(INTROSPECTION_ENDPOINT),
+        jwks_uri: endpoint(JWKS_URI),
+        token_endpoint: endpoint("token_endpoint"),
+        userinfo_endpoint: endpoint(USERINFO_ENDPOINT),
+        document: Value::Object(document).to_string().into(),
+    })
 }
 
-/// Whether an endpoint may be sent tokens and secrets.
-pub fn is_acceptable(url: &Url, allow_http: bool) -> bool {
+/// A field; where our certificate is to be shown at the introspection endpoint, the alias that asks
+/// for one (RFC 8705 section 5). What is configured comes first.
+fn at_mtls<'d>(
+    document: &'d Map<String, Value>,
+    field: &str,
+    settings: &AuthorizationServerSettings,
+) -> Option<&'d Value> {
+    let shows_certificate = matches!(settings.client, ClientAuthentication::TlsClientAuth { .. });
+    let is_aliased = shows_certificate
+        && field == INTROSPECTION_ENDPOINT
+        && !settings.metadata.contains_key(field);
+    let alias = document.get("mtls_endpoint_aliases").and_then(|aliases| aliases.get(field));
+    alias.filter(|_| is_aliased).or_else(|| document.get(field))
+}
+
+const INTROSPECTION_ENDPOINT: &str = "introspection_endpoint";
+const JWKS_URI: &str = "jwks_uri";
+const USERINFO_ENDPOINT: &str = "userinfo_endpoint";
+
+fn is_acceptable(url: &Url, allow_http: bool) -> bool {
     match url.scheme() {
         "https" => true,
         "http" => allow_http || is_loopback(url),
@@ -208,8 +266,35 @@ mod tests {
         let endpoint = "https://as.example/introspect";
         settings.metadata.insert("introspection_endpoint".into(), endpoint.into());
         let discovered = configured(&settings, false).unwrap().unwrap();
-        assert_eq!(discovered.introspection_endpoint.as_str(), endpoint);
+        assert_eq!(discovered.introspection_endpoint.unwrap().as_str(), endpoint);
         assert!(configured(&settings, true).is_none(), "a mirrored document needs more");
+    }
+
+    #[test]
+    fn what_is_needed_follows_from_the_kind_of_tokens() {
+        use AccessTokens::{Auto, Introspection, Jwt, Userinfo};
+        for (kind, fields) in [
+            (Auto, &["introspection_endpoint", "jwks_uri"][..]),
+            (Introspection, &["introspection_endpoint"]),
+            (Jwt, &["jwks_uri"]),
+            (Userinfo, &["userinfo_endpoint"]),
+        ] {
+            let mut settings = super::super::tests::settings("https://as.example");
+            settings.access_tokens = kind;
+            let Err(DiscoveryError::Missing(missing)) = complete(Map::new(), &settings) else {
+                panic!("{kind:?}")
+            };
+            assert_eq!(*missing, *fields, "{kind:?}");
+            for field in fields {
+                assert!(configured(&settings, false).is_none(), "{kind:?} {field}");
+                settings.metadata.insert((*field).into(), "https://as.example/x".into());
+            }
+            assert!(configured(&settings, false).unwrap().is_ok(), "{kind:?}");
+        }
+        let text = DiscoveryError::Missing(["jwks_uri", "x"].into()).to_string();
+        assert!(
+            text.contains("no jwks_uri that is https") && text.contains("; the metadata has no x")
+        );
     }
 
     #[test]

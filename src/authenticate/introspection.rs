@@ -12,18 +12,21 @@ use url::{Url, form_urlencoded};
 
 use super::{
     claims::Claims,
-    client_authentication,
+    client_assertion::NotSigned,
+    client_authentication::Client,
     outbound::{Outbound, OutboundError},
-    token_facts::TokenFacts,
+    token_facts::{TokenFacts, TokenSource},
 };
 use crate::{
-    config::settings::{AuthorizationServerSettings, ClaimNames, ClientAuthentication},
+    config::settings::{AuthorizationServerSettings, ClaimNames},
     oauth::{BearerToken, Issuer, TokenDigest},
 };
 
 /// How one server's answers are read.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Whether to say what kind of token is asked about (RFC 7662 section 2.1).
+    pub sends_token_type_hint: bool,
     /// The configured issuer.
     pub issuer: Issuer,
     /// Further `iss` values its endpoint may answer with.
@@ -36,6 +39,7 @@ impl Rules {
     /// The rules that a configuration sets.
     pub fn new(settings: &AuthorizationServerSettings) -> Self {
         Self {
+            sends_token_type_hint: settings.introspection.sends_token_type_hint,
             issuer: settings.issuer.clone(),
             accepted_issuers: settings.introspection.accepted_issuers.clone(),
             claims: settings.claims.clone(),
@@ -58,7 +62,7 @@ pub enum IntrospectionError {
     /// It refused our own credentials.
     #[error(
         "the authorization server refused our own credentials (HTTP {0}): check client.id, \
-         client.secret and client.authentication"
+         client.authentication, and the secret, key or token that goes with it"
     )]
     ClientRefused(StatusCode),
     /// Its answer breaks RFC 7662 section 2.2.
@@ -67,6 +71,9 @@ pub enum IntrospectionError {
     /// It could not be reached, or broke off.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+    /// There was no assertion to authenticate with.
+    #[error(transparent)]
+    NotSigned(#[from] NotSigned),
     /// It answered with an unexpected status.
     #[error("the introspection endpoint answered HTTP {0}")]
     Status(StatusCode),
@@ -76,21 +83,29 @@ pub enum IntrospectionError {
 pub async fn introspect(
     outbound: &Outbound,
     endpoint: &Url,
-    client: &ClientAuthentication,
+    client: &Client,
     token: &BearerToken,
     rules: &Rules,
 ) -> Result<Introspected, IntrospectionError> {
-    let (form, authorization) = request(client, token);
+    let (form, authorization) = request(endpoint, client, token, rules)?;
     let answer = outbound.post_form(endpoint, form, authorization).await?;
     read(answer.status, answer.is_json, &answer.body, rules, &token.digest())
 }
 
 /// The form of RFC 7662 section 2.1, and our `Authorization` when our credentials go there.
-fn request(client: &ClientAuthentication, token: &BearerToken) -> (String, Option<HeaderValue>) {
+fn request(
+    endpoint: &Url,
+    client: &Client,
+    token: &BearerToken,
+    rules: &Rules,
+) -> Result<(String, Option<HeaderValue>), NotSigned> {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("token", token.expose());
-    let authorization = client_authentication::apply(client, &mut form);
-    (form.finish(), authorization)
+    if rules.sends_token_type_hint {
+        form.append_pair("token_type_hint", "access_token");
+    }
+    let authorization = client.apply(endpoint, &mut form)?;
+    Ok((form.finish(), authorization))
 }
 
 fn read(
@@ -118,7 +133,7 @@ fn read(
     let claims = Claims::parse(body).map_err(|error| malformed(&error.to_string()))?;
     // RFC 7662 section 2.2: `active` is a REQUIRED boolean; absent or "true" is no answer.
     match claims.boolean("active") {
-        Ok(Some(true)) => TokenFacts::read(&claims, rules, token)
+        Ok(Some(true)) => TokenFacts::read(&claims, TokenSource::Introspection, rules, token)
             .map(|facts| Introspected::Active(Box::new(facts)))
             .map_err(|error| malformed(&error.to_string())),
         Ok(Some(false)) => Ok(Introspected::Inactive),
@@ -142,12 +157,14 @@ mod tests {
     fn rules() -> Rules {
         let names = |names: &[&str]| names.iter().map(|&name| name.into()).collect();
         Rules {
+            sends_token_type_hint: false,
             issuer: "https://as.example".parse().unwrap(),
             accepted_issuers: vec!["https://as.example/".into()],
             claims: ClaimNames {
                 scope: names(&["scope", "scp"]),
                 subject: names(&["sub"]),
                 client_id: names(&["client_id", "azp"]),
+                scope_prefixes: Vec::new(),
             },
         }
     }
@@ -214,8 +231,39 @@ mod tests {
             (facts.expires_at, facts.issued_at, facts.not_before),
             (Some(10.5), Some(1.0), None)
         );
-        assert_eq!(facts.scope.to_string(), "a b c");
+        assert_eq!(facts.scope.to_string(), "a", "a scope has no space in it");
         assert!(facts.audience.is_empty());
+    }
+
+    #[test]
+    fn scopes_are_space_separated_or_one_each() {
+        let scope = |claim: &str| facts(&format!(r#"{{"active":true,{claim}}}"#)).scope.to_string();
+        assert_eq!(scope(r#""scope":" a  b ""#), "a b");
+        assert_eq!(scope(r#""scp":["a","","not a","b\"","\u00e4","b"]"#), "a b");
+        assert_eq!(scope(r#""scope":[]"#), "");
+        assert_eq!(scope(r#""scope":"","scp":"a""#), "", "present, though empty");
+        assert_eq!(scope(r#""scope":null,"scp":"a""#), "a");
+    }
+
+    #[test]
+    fn scope_counts_with_and_without_its_prefix() {
+        let mut rules = rules();
+        rules.claims.scope_prefixes = vec!["api://a/".into(), "api://a/b/".into()];
+        let scope = |granted: &str| {
+            let body = format!(r#"{{"active":true,"scope":"{granted}"}}"#);
+            let answer =
+                read(StatusCode::OK, true, body.as_bytes(), &rules, &TokenDigest::of(b"t"));
+            let Ok(Introspected::Active(facts)) = answer else { panic!("{answer:?}") };
+            facts.scope.to_string()
+        };
+        assert_eq!(scope("api://a/read"), "api://a/read read");
+        assert_eq!(scope("api://a/b/read"), "api://a/b/read read", "the longest prefix");
+        assert_eq!(scope("read"), "read api://a/read api://a/b/read");
+        assert_eq!(scope("api://a/"), "api://a/", "nothing is left");
+        assert_eq!(
+            scope("x-api://a/read"),
+            "x-api://a/read api://a/x-api://a/read api://a/b/x-api://a/read"
+        );
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Judging what is known of an active token, on every use.
 //!
 //! In this order: it is an access token; it is bound to no key (until a binding can be checked);
-//! its issuer is accepted; its audience is this resource; the time is right. `exp` is exact, since
-//! the authorization server itself said "active" by its own clock; `nbf` and `iat` have the
-//! configured skew.
+//! its issuer is accepted; its audience is this resource; the time is right. The `exp` of a token that
+//! was asked about is exact, since the authorization server itself said "active" by its own clock;
+//! that of a JWT, and `nbf` and `iat` of every token, have the configured skew.
 
-use super::{Authenticator, TokenIdentity, token_facts::TokenFacts};
-use crate::config::settings::AudienceMatch;
+use super::{
+    Authenticator, TokenIdentity,
+    jwt::JwtFault,
+    token_facts::{TokenFacts, TokenSource},
+};
+use crate::config::settings::{AudienceMatch, AuthorizationServerSettings};
 
 /// Why a token is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +55,32 @@ impl InvalidToken {
         Self { identity: Some(Box::new(identity)), ..self }
     }
 
-    pub(super) fn inactive(server: &str) -> Self {
+    pub(super) fn inactive(servers: &[&str]) -> Self {
+        let who = match servers {
+            [_] => "authorization server",
+            _ => "each of the authorization servers",
+        };
         let detail = format!(
-            "authorization server {server} says the token is not active: expired, revoked, of \
-             another server, or not to be introspected by our client: the client must log in \
-             again, or the authorization server must let our client introspect"
+            "{who} {} says the token is not active: expired, revoked, of another server, or \
+             not to be introspected by our client: the client must log in again, or the \
+             authorization server must let our client introspect",
+            servers.join(", ")
         );
         Self::new(TokenFault::Inactive, detail)
+    }
+
+    pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
+        let detail = format!(
+            "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
+             must log in at one of these, or the route must list that server in \
+             authorization_servers",
+            accepted.join(", ")
+        );
+        Self::new(TokenFault::WrongIssuer, detail)
+    }
+
+    pub(super) fn refused(server: &str, fault: &JwtFault) -> Self {
+        Self::new(TokenFault::WrongIssuer, format!("{server}: {fault}"))
     }
 
     fn new(fault: TokenFault, detail: String) -> Self {
@@ -66,7 +89,8 @@ impl InvalidToken {
 }
 
 impl Authenticator {
-    pub(super) fn judge(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+    pub(super) fn judge(&self, identity: &TokenIdentity) -> Result<(), InvalidToken> {
+        let (facts, server) = (&identity.facts, identity.server.settings());
         if let Some(kind) = &facts.other_type {
             let detail = format!(
                 "the token is of type {kind:?}, not an access token: the client must send the access \
@@ -80,7 +104,7 @@ impl Authenticator {
             return Err(InvalidToken::new(TokenFault::Bound, detail.to_owned()));
         }
         if let Some(iss) = &facts.foreign_issuer {
-            let name = &self.server.settings().name;
+            let name = &server.name;
             let detail = format!(
                 "iss is {iss:?}, not the issuer: if the server is right, add it to \
                  authorization_servers.{name}.introspection.accepted_issuers"
@@ -88,7 +112,7 @@ impl Authenticator {
             return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
         }
         self.judge_audience(facts)?;
-        self.judge_time(facts)
+        self.judge_time(facts, server)
     }
 
     fn judge_audience(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
@@ -116,10 +140,18 @@ impl Authenticator {
         Err(InvalidToken::new(TokenFault::WrongAudience, detail))
     }
 
-    fn judge_time(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+    fn judge_time(
+        &self,
+        facts: &TokenFacts,
+        server: &AuthorizationServerSettings,
+    ) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
-        let skew = self.server.settings().clock_skew.as_secs_f64();
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp <= now) {
+        let skew = server.clock_skew.as_secs_f64();
+        let exp_skew = match facts.source {
+            TokenSource::Introspection | TokenSource::Userinfo => 0.0,
+            TokenSource::Jwt => skew,
+        };
+        if let Some(exp) = facts.expires_at.filter(|exp| *exp + exp_skew <= now) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp

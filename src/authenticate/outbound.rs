@@ -12,6 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
+use crate::config::settings::TlsIdentity;
+
 /// An HTTP client for one authorization server.
 #[derive(Clone, Debug)]
 pub struct Outbound {
@@ -26,6 +28,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// Whether its media type is `application/json`.
     pub is_json: bool,
+    /// Whether its media type is `application/jwt`.
+    pub is_jwt: bool,
     /// Its header fields.
     pub headers: HeaderMap,
     /// Its body, within the bound.
@@ -50,8 +54,13 @@ pub enum OutboundError {
 }
 
 impl Outbound {
-    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle.
-    pub fn new(ca_pem: Option<&[u8]>, timeout: Duration) -> Result<Self, OutboundError> {
+    /// Builds a client that trusts the platform's anchors, or only those of a PEM bundle, and shows
+    /// a certificate where it has one and is asked for it.
+    pub fn new(
+        ca_pem: Option<&[u8]>,
+        identity: Option<&TlsIdentity>,
+        timeout: Duration,
+    ) -> Result<Self, OutboundError> {
         let unusable = |error: reqwest::Error| OutboundError::Client(chain(&error));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
@@ -66,6 +75,13 @@ impl Outbound {
             let anchors = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable)?;
             builder = builder.tls_certs_only(anchors);
         }
+        if let Some(TlsIdentity { certificates, private_key }) = identity {
+            // The two files may be one.
+            let is_one = **certificates == *private_key.expose();
+            let key = if is_one { &[][..] } else { private_key.expose() };
+            let pem = [certificates, &b"\n"[..], key].concat();
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(unusable)?);
+        }
         Ok(Self { client: builder.build().map_err(unusable)?, timeout })
     }
 
@@ -73,6 +89,16 @@ impl Outbound {
     pub async fn fetch(&self, url: &Url) -> Result<Answer, OutboundError> {
         let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
         self.answer(request, MAX_DOCUMENT_BYTES).await
+    }
+
+    /// Fetches what a bearer token shows of itself.
+    pub async fn fetch_with(
+        &self,
+        url: &Url,
+        authorization: HeaderValue,
+    ) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, JSON);
+        self.answer(request.header(header::AUTHORIZATION, authorization), MAX_ANSWER_BYTES).await
     }
 
     /// Posts a form.
@@ -108,7 +134,9 @@ impl Outbound {
 
 async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
     let mut response = request.send().await.map_err(|error| failure(&error))?;
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(is_json);
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| is_type(value, "application/json"));
+    let is_jwt = content_type.is_some_and(|value| is_type(value, "application/jwt"));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > max_bytes {
@@ -117,12 +145,12 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         body.extend_from_slice(&chunk);
     }
     let headers = std::mem::take(response.headers_mut());
-    Ok(Answer { status: response.status(), is_json, headers, body: body.into() })
+    Ok(Answer { status: response.status(), is_json, is_jwt, headers, body: body.into() })
 }
 
-fn is_json(content_type: &HeaderValue) -> bool {
+fn is_type(content_type: &HeaderValue, wanted: &str) -> bool {
     let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(wanted)
 }
 
 fn failure(error: &reqwest::Error) -> OutboundError {

@@ -1,10 +1,13 @@
-//! What an authorization server said of an active token: facts, not decisions.
+//! What is known of an active token: facts, not decisions.
 //!
 //! 1. Claims are read strictly once, when the answer comes; a wrong type is the server's failure.
 //! 2. Whether a token is acceptable is judged anew on every use: type, binding, issuer, audience
 //!    and time, in that order after activity.
 //! 3. The principal is (issuer, subject, client); a token with neither subject nor client is its
-//!    own principal.
+//!    own principal. The issuer is the configured one: the same subject at two servers is two
+//!    principals.
+//! 4. A scope string is space-separated (RFC 6749 section 3.3). In an array each element is one
+//!    scope; one that cannot be a scope, such as a role with a space in its name, grants nothing.
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -12,11 +15,16 @@ use super::{
     claims::{ClaimError, Claims},
     introspection::Rules,
 };
-use crate::oauth::{ClientId, Scope, Subject, TokenDigest};
+use crate::{
+    config::settings::ClaimNames,
+    oauth::{ClientId, Scope, ScopeToken, Subject, TokenDigest},
+};
 
 /// Everything remembered of an active token; never the token itself.
 #[derive(Clone, Debug)]
 pub struct TokenFacts {
+    /// Who said all this.
+    pub source: TokenSource,
     /// `iss`, when the answer had one that is not accepted.
     pub foreign_issuer: Option<Box<str>>,
     /// The subject.
@@ -41,6 +49,17 @@ pub struct TokenFacts {
     pub principal: Principal,
 }
 
+/// Where facts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// The authorization server's introspection endpoint.
+    Introspection,
+    /// The token itself, a JWT that was verified here.
+    Jwt,
+    /// The authorization server's userinfo endpoint.
+    Userinfo,
+}
+
 /// Who a request acts for, as a digest: equal when issuer, subject and client are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Principal([u8; 32]);
@@ -63,7 +82,12 @@ impl std::fmt::Debug for Principal {
 
 impl TokenFacts {
     /// Reads the claims of an active token.
-    pub fn read(claims: &Claims, rules: &Rules, token: &TokenDigest) -> Result<Self, ClaimError> {
+    pub fn read(
+        claims: &Claims,
+        source: TokenSource,
+        rules: &Rules,
+        token: &TokenDigest,
+    ) -> Result<Self, ClaimError> {
         let text = |names: &[Box<str>]| claims.first(names).map_or(Ok(None), |n| claims.string(n));
         let subject = text(&rules.claims.subject)?.and_then(Subject::new);
         let client_id = text(&rules.claims.client_id)?.and_then(ClientId::new);
@@ -73,8 +97,9 @@ impl TokenFacts {
         };
         let principal = principal(rules, subject.as_ref(), client_id.as_ref(), token);
         Ok(Self {
+            source,
             foreign_issuer: issuer.filter(|iss| !is_accepted(iss)).map(Into::into),
-            scope: read_scope(claims, &rules.claims.scope)?,
+            scope: read_scope(claims, &rules.claims)?,
             audience: claims
                 .strings("aud")?
                 .unwrap_or_default()
@@ -93,18 +118,40 @@ impl TokenFacts {
     }
 }
 
-fn read_scope(claims: &Claims, names: &[Box<str>]) -> Result<Scope, ClaimError> {
-    let Some(name) = claims.first(names) else { return Ok(Scope::default()) };
-    let values = claims.strings(name)?.unwrap_or_default();
-    let malformed = |_| ClaimError::WrongType(name.into());
-    let mut scope = Scope::default();
-    for value in values {
-        Scope::parse(value)
-            .map_err(malformed)?
-            .iter()
-            .for_each(|token| scope.insert(token.clone()));
+fn read_scope(claims: &Claims, names: &ClaimNames) -> Result<Scope, ClaimError> {
+    let Some(name) = claims.first(&names.scope) else { return Ok(Scope::default()) };
+    let granted = match claims.string(name) {
+        Ok(text) => Scope::parse(text.unwrap_or_default())
+            .map_err(|_| ClaimError::WrongType(name.into()))?,
+        Err(_) => {
+            let values = claims.strings(name)?.unwrap_or_default();
+            values.into_iter().filter_map(|value| value.parse().ok()).collect()
+        }
+    };
+    Ok(with_and_without(granted, &names.scope_prefixes))
+}
+
+/// Adds to each scope its form without a configured prefix, or its forms with them.
+///
+/// Some servers are asked for `api://notes/read` and grant `read`, others grant what they are asked
+/// for: a route may be written either way, and what it publishes is what clients must ask for.
+fn with_and_without(granted: Scope, prefixes: &[Box<str>]) -> Scope {
+    if prefixes.is_empty() {
+        return granted;
     }
-    Ok(scope)
+    let mut all = granted.clone();
+    for scope in granted.iter().map(ScopeToken::as_str) {
+        let prefix = prefixes.iter().filter(|prefix| scope.starts_with(&***prefix));
+        let forms: Vec<String> = match prefix.max_by_key(|prefix| prefix.len()) {
+            Some(prefix) => {
+                scope.strip_prefix(&**prefix).map(ToOwned::to_owned).into_iter().collect()
+            }
+            None => prefixes.iter().map(|prefix| format!("{prefix}{scope}")).collect(),
+        };
+        // What is left of a bare prefix is empty, and no scope.
+        forms.iter().filter_map(|form| form.parse().ok()).for_each(|form| all.insert(form));
+    }
+    all
 }
 
 fn token_type_is(claims: &Claims, types: &[&str]) -> Result<bool, ClaimError> {

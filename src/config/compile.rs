@@ -5,8 +5,10 @@
 //!    faulty by itself has been reported and is passed over here.
 //! 3. Settings come out only when there is no error.
 
+mod access_tokens;
 mod authorization_server;
 mod bounds;
+mod client;
 mod listen;
 mod metadata;
 mod protected;

@@ -23,6 +23,11 @@ pub trait Environment {
 
     /// Whether there is a file at this path.
     fn has_file(&self, path: &Path) -> bool;
+
+    /// Whether everybody on this machine may read a file, as far as can be told.
+    fn is_open_to_all(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// The process's own environment and file system.
@@ -43,6 +48,12 @@ impl Environment for ProcessEnvironment {
 
     fn has_file(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    #[cfg(unix)]
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        path.metadata().is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
     }
 }
 

@@ -20,13 +20,13 @@ use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
     secret::{describe, read_secret, resolve_path},
-    settings::{AllowedHost, AllowedOrigin, AudienceMatch},
+    settings::{AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch},
     suggest::closest,
     web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
 };
 use crate::{
     logging::LogFormat,
-    oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret},
+    oauth::{Issuer, PrivateKeyPem, PublicOrigin, ResourceIdentifier, ScopeToken, Secret},
 };
 
 /// Gives a type with `FromStr` its place in the file and in the schema.
@@ -96,6 +96,12 @@ text_leaf!(ResourceIdentifier, "an absolute URL without query", { "type": "strin
 text_leaf!(ScopeToken, "one scope", { "type": "string" });
 
 choice!(LogFormat { "json" => Self::Json, "pretty" => Self::Pretty });
+choice!(AccessTokens {
+    "introspection" => Self::Introspection,
+    "jwt" => Self::Jwt,
+    "userinfo" => Self::Userinfo,
+    "auto" => Self::Auto,
+});
 choice!(AudienceMatch {
     "exact" => Self::Exact,
     "prefix" => Self::Prefix,
@@ -127,16 +133,32 @@ choice!(AccessKind { "protected" => Self::Protected, "public" => Self::Public })
 /// `client.authentication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthenticationMethod {
+    Bearer,
     ClientSecretBasic,
+    ClientSecretJwt,
     ClientSecretPost,
     None,
+    PrivateKeyJwt,
+    TlsClientAuth,
 }
 
 choice!(AuthenticationMethod {
     "client_secret_basic" => Self::ClientSecretBasic,
     "client_secret_post" => Self::ClientSecretPost,
+    "client_secret_jwt" => Self::ClientSecretJwt,
+    "private_key_jwt" => Self::PrivateKeyJwt,
+    "tls_client_auth" => Self::TlsClientAuth,
+    "bearer" => Self::Bearer,
     "none" => Self::None,
 });
+
+choice!(AssertionAudience { "issuer" => Self::Issuer, "endpoint" => Self::Endpoint });
+
+/// `introspection.token_type_hint`: the one type that this gateway asks about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenTypeHint;
+
+choice!(TokenTypeHint { "access_token" => Self });
 
 /// A text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,6 +231,29 @@ impl Read for CertificateFile {
 }
 
 leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
+
+/// A PEM file with a private key, already read.
+#[derive(Clone, Debug)]
+pub(super) struct PrivateKeyFile(pub(super) PrivateKeyPem);
+
+impl Read for PrivateKeyFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        if source.environment.is_open_to_all(&path) {
+            let message = "every user of this machine may read this private key; take that \
+                           permission away (mode 0600 or 0640)";
+            source.report.warning(&at.place(), message);
+        }
+        let pem = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
+            Ok(bytes) => PrivateKeyPem::new(bytes).map_err(|why| why.to_string()),
+            Err(why) => Err(format!("the file cannot be read ({})", describe(&why))),
+        };
+        pem.map_err(|message| source.report.error(&at.place(), message)).map(Self).ok()
+    }
+}
+
+leaf_schema!(PrivateKeyFile, json!({ "type": "string", "minLength": 1 }));
 
 const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;
 

@@ -67,7 +67,7 @@ pub(super) fn document(
 ) -> Option<Response<GatewayBody>> {
     let mirrored;
     let document = match document {
-        PublicDocument::Resource(document) => document,
+        PublicDocument::KeySet(document) | PublicDocument::Resource(document) => document,
         PublicDocument::AuthorizationServer(server) => {
             mirrored = Document::new(server.discovered()?.document.clone());
             &mirrored

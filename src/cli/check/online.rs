@@ -24,7 +24,7 @@ use http::{HeaderMap, header};
 pub(in crate::cli) use self::finding::{Finding, Verdict};
 use self::finding::{Findings, quoted};
 use crate::{
-    authenticate::outbound::Outbound,
+    authenticate::{client_authentication::Client, outbound::Outbound},
     clock::Clock,
     config::{
         Loaded,
@@ -36,6 +36,7 @@ use crate::{
 struct Asked<'a> {
     settings: &'a AuthorizationServerSettings,
     outbound: &'a Outbound,
+    client: &'a Client,
     clock: &'a Arc<dyn Clock>,
     /// The routes that take its tokens.
     routes: Vec<&'a ProtectedSettings>,
@@ -53,11 +54,13 @@ pub(in crate::cli) async fn ask(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Vec<
         }
         let subject = format!("authorization_servers.{}", server.name);
         let mut findings = Findings::about(subject, &loaded.places);
-        match Outbound::new(server.tls_ca_pem.as_deref(), server.introspection.timeout) {
+        let client = Client::new(server, Arc::clone(clock));
+        let timeout = server.introspection.timeout;
+        match Outbound::new(server.tls_ca_pem.as_deref(), client.tls_identity(), timeout) {
             Ok(outbound) => {
                 let is_one_of_several = settings.authorization_servers.len() > 1;
-                let outbound = &outbound;
-                let asked = Asked { settings: server, outbound, clock, routes, is_one_of_several };
+                let (settings, outbound, client) = (&**server, &outbound, &client);
+                let asked = Asked { settings, outbound, client, clock, routes, is_one_of_several };
                 authorization_server(&asked, &mut findings).await;
             }
             Err(error) => findings.error("tls", error.to_string(), "tls.ca", "name a PEM bundle"),
@@ -74,7 +77,11 @@ pub(in crate::cli) async fn ask(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Vec<
 
 async fn authorization_server(asked: &Asked<'_>, findings: &mut Findings<'_>) {
     let Some(known) = metadata::check(asked, findings).await else { return };
-    introspection::check(asked, &known, findings).await;
+    if asked.settings.access_tokens.are_introspected()
+        && let Some(endpoint) = &known.discovered.introspection_endpoint
+    {
+        introspection::check(asked, &known, endpoint, findings).await;
+    }
 }
 
 /// The protected routes that take a server's tokens.
@@ -86,7 +93,7 @@ fn uses<'a>(
         Access::Protected(protected) => Some(&**protected),
         Access::Public => None,
     });
-    protected.filter(|route| route.authorization_server == server.name).collect()
+    protected.filter(|route| route.authorization_servers.contains(&server.name)).collect()
 }
 
 /// Where a redirect leads, without its query.

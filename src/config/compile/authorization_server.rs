@@ -1,25 +1,24 @@
-//! `authorization_servers`: issuers, credentials, introspection.
+//! `authorization_servers`: issuers, credentials, introspection, claims.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use url::Url;
 
 use super::{
+    access_tokens::access_tokens,
     bounds::{DAY, MINUTE, SHORTEST, count, duration},
-    metadata,
+    client, metadata,
 };
 use crate::{
     config::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         reader::{Field, Placed},
-        settings::{
-            AuthorizationServerSettings, ClaimNames, ClientAuthentication, IntrospectionSettings,
-        },
-        values::{AuthenticationMethod, Text},
+        settings::{AccessTokens, AuthorizationServerSettings, ClaimNames, IntrospectionSettings},
+        values::Text,
         web::Name,
     },
-    oauth::{ClientId, Secret},
+    oauth::Issuer,
 };
 
 /// All entries, and which of them the routes use.
@@ -33,8 +32,6 @@ pub(super) struct Servers {
 pub(super) struct Server {
     pub(super) name: Box<str>,
     pub(super) place: Place,
-    /// Whether `client` was left out.
-    pub(super) lacks_client: bool,
     settings: Option<Arc<AuthorizationServerSettings>>,
     is_used: Cell<bool>,
 }
@@ -64,6 +61,17 @@ impl Server {
     pub(super) fn mark_used(&self) {
         self.is_used.set(true);
     }
+
+    /// Its issuer, when its section is right.
+    pub(super) fn issuer(&self) -> Option<&Issuer> {
+        self.settings.as_ref().map(|settings| &settings.issuer)
+    }
+
+    /// Whether its tokens are shown to its userinfo endpoint.
+    pub(super) fn uses_userinfo(&self) -> bool {
+        let kind = self.settings.as_ref().map(|settings| settings.access_tokens);
+        kind == Some(AccessTokens::Userinfo)
+    }
 }
 
 pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {
@@ -81,11 +89,9 @@ fn entry(
 ) -> Server {
     let is_name = name.value.parse::<Name>().map_err(|why| report.error(&name.place, why)).is_ok();
     let settings = field.value().and_then(|server| settings(&name.value, server, report));
-    let client = field.value().and_then(|server| server.client.placed());
     Server {
         name: name.value.clone(),
         place: name.place.clone(),
-        lacks_client: client.is_some_and(|client| client.value.is_none()),
         settings: settings.filter(|_| is_name).map(Arc::new),
         is_used: Cell::new(false),
     }
@@ -112,8 +118,9 @@ fn settings(
     let metadata = file.metadata.value().and_then(|fields| {
         metadata::of_authorization_server(fields, file.issuer.value(), is_http_allowed, report)
     });
+    let access_tokens = access_tokens(file, report);
     let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
-    let client = client(&file.client, report);
+    let client = client::client(&file.client, report);
     let introspection = file.introspection.value().and_then(|file| introspection(file, report));
     let claims = file.claims.value().and_then(|file| claims(file, report));
     Some(AuthorizationServerSettings {
@@ -121,6 +128,7 @@ fn settings(
         issuer: file.issuer.value()?.clone(),
         metadata_url: file.metadata_url.value()?.as_ref().map(|url| url.0.clone()),
         metadata: metadata?,
+        access_tokens: access_tokens?,
         clock_skew: clock_skew?,
         client: client?,
         introspection: introspection?,
@@ -128,56 +136,6 @@ fn settings(
         tls_ca_pem: file.tls.value()?.ca.value()?.as_ref().map(|ca| Arc::clone(&ca.0)),
         insecure_allow_http: is_http_allowed,
     })
-}
-
-fn client(
-    field: &Field<Option<file::Client>>,
-    report: &mut Report<'_>,
-) -> Option<ClientAuthentication> {
-    let placed = field.placed()?;
-    // Whether it may be absent depends on the routes that use the server.
-    let Some(file) = &placed.value else { return Some(ClientAuthentication::None { id: None }) };
-    if let (Some(_), Some((_, place))) = (file.secret.given(), file.secret_file.given()) {
-        report.error(place, "`secret` and `secret_file` stand beside each other; keep one");
-        return None;
-    }
-    let method = *file.authentication.value()?;
-    let id = file.id.value()?.as_ref().and_then(|id| ClientId::new(id.0.clone()));
-    let inline = file.secret.value()?.as_ref().map(|secret| &secret.0);
-    let from_file = file.secret_file.value()?.as_ref().map(|secret| &secret.0);
-    let secret = inline.or(from_file).cloned();
-    if method == AuthenticationMethod::None {
-        if secret.is_some() {
-            report.error(
-                &placed.place,
-                "with `authentication: none` no secret is sent; drop one of the two",
-            );
-            return None;
-        }
-        return Some(ClientAuthentication::None { id });
-    }
-    let (id, secret) = credentials(id, secret, &placed.place, report)?;
-    Some(if method == AuthenticationMethod::ClientSecretPost {
-        ClientAuthentication::ClientSecretPost { id, secret }
-    } else {
-        ClientAuthentication::ClientSecretBasic { id, secret }
-    })
-}
-
-fn credentials(
-    id: Option<ClientId>,
-    secret: Option<Secret>,
-    place: &Place,
-    report: &mut Report<'_>,
-) -> Option<(ClientId, Secret)> {
-    if id.is_none() {
-        report.error(&place.below("id"), "this key is required (unless `authentication: none`)");
-    }
-    if secret.is_none() {
-        let message = "this key, or `secret_file`, is required (unless `authentication: none`)";
-        report.error(&place.below("secret"), message);
-    }
-    id.zip(secret)
 }
 
 fn introspection(
@@ -192,6 +150,7 @@ fn introspection(
     let stale_if_error = duration(&cache.stale_if_error, Duration::ZERO..=DAY, report);
     Some(IntrospectionSettings {
         timeout: timeout?,
+        sends_token_type_hint: file.token_type_hint.value()?.is_some(),
         accepted_issuers: texts(file.accepted_issuers.value()?),
         cache_ttl: cache_ttl?,
         cache_negative_ttl: cache_negative_ttl?,
@@ -207,11 +166,28 @@ fn claims(file: &file::Claims, report: &mut Report<'_>) -> Option<ClaimNames> {
             report.error(&placed.place, "needs at least one claim name");
             return None;
         }
+        for name in placed.value.iter().filter(|name| !is_claim_name(&name.value.0)) {
+            let message = "begins with `/` but is no JSON pointer (RFC 6901): `~` is written `~0`, \
+                           and a `/` within a name `~1`";
+            report.error(&name.place, message);
+        }
         Some(texts(&placed.value))
     };
     let (scope, subject, client_id) =
         (names(&file.scope), names(&file.subject), names(&file.client_id));
-    Some(ClaimNames { scope: scope?, subject: subject?, client_id: client_id? })
+    let prefixes = file.scope_prefixes.value()?.iter();
+    Some(ClaimNames {
+        scope: scope?,
+        subject: subject?,
+        client_id: client_id?,
+        scope_prefixes: prefixes.map(|prefix| prefix.value.as_str().into()).collect(),
+    })
+}
+
+/// Whether a claim can be found by this: any name, or a well-formed JSON pointer.
+fn is_claim_name(name: &str) -> bool {
+    let escapes = |text: &str| text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    !name.starts_with('/') || escapes(name)
 }
 
 /// The texts of a list.

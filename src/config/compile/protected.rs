@@ -25,7 +25,7 @@ pub(super) fn protected(
     report: &mut Report<'_>,
 ) -> Option<ProtectedSettings> {
     let route = subject.route;
-    let server = authorization_server(subject, servers, report);
+    let servers = authorization_servers(subject, servers, report);
     let resource = resource(subject, report);
     let audiences = audiences(route, resource.as_ref(), report);
     report_weak_audience(route, report);
@@ -38,10 +38,11 @@ pub(super) fn protected(
         report.warning(&subject.name.place.below("required_scopes"), message);
     }
     Some(ProtectedSettings {
-        authorization_server: server?.name.clone(),
+        authorization_servers: servers?.iter().map(|server| server.name.clone()).collect(),
         resource: resource?,
         audiences: audiences?,
         audience_match: *route.audience_match.value()?,
+        basic_client_credentials: route.basic_client_credentials.value()?.0,
         required_scopes,
         scopes_supported,
         metadata: metadata?,
@@ -49,68 +50,95 @@ pub(super) fn protected(
     })
 }
 
-fn authorization_server<'s>(
+fn authorization_servers<'s>(
     subject: &Subject<'_>,
     servers: &'s Servers,
     report: &mut Report<'_>,
-) -> Option<&'s Server> {
+) -> Option<Vec<&'s Server>> {
     let Some(field) = subject.route.authorization_servers.placed() else {
         servers.iter().for_each(Server::mark_used);
         return None;
     };
-    let server = match &field.value {
-        Some(names) => named_server(names, &field.place, servers, report),
-        None => only_server(subject, servers, report),
+    let servers = match &field.value {
+        Some(names) => named_servers(names, &field.place, servers, report),
+        None => only_server(subject, servers, report).map(|server| vec![server]),
     }?;
-    server.mark_used();
-    if server.lacks_client {
-        let message = format!(
-            "route {} needs token introspection, and that needs `client: {{id, secret}}` here, or \
-             `client: {{authentication: none}}` where the server asks for none",
-            subject.name.value
-        );
-        report.error(&server.place, message);
+    servers.iter().for_each(|server| server.mark_used());
+    report_compared_audience(subject, &servers, report);
+    if let Some(mirror) = subject.route.legacy_metadata.placed()
+        && mirror.value.0
+        && servers.len() > 1
+    {
+        let message = "mirrors the metadata of one authorization server, and this route has \
+                       several; list one, or drop this key";
+        report.error(&mirror.place, message);
     }
-    Some(server)
+    Some(servers)
 }
 
-fn named_server<'s>(
+fn named_servers<'s>(
     names: &[Placed<Name>],
     place: &Place,
     servers: &'s Servers,
     report: &mut Report<'_>,
-) -> Option<&'s Server> {
-    let mut found = None;
+) -> Option<Vec<&'s Server>> {
+    let mut found: Vec<&Server> = Vec::new();
     for name in names {
-        found = servers.iter().find(|server| *server.name == *name.value.0);
-        if let Some(server) = found {
-            server.mark_used();
-        } else if servers.is_complete() {
-            // Any of them may be the one that was meant.
-            servers.iter().for_each(Server::mark_used);
-            let known: Vec<_> = servers.iter().map(|server| &*server.name).collect();
-            let remedy = match closest(&name.value.0, known.iter().copied()) {
-                Some(close) => format!("; did you mean `{close}`?"),
-                None if known.is_empty() => String::new(),
-                None => format!("; known: {}", known.join(", ")),
-            };
-            report.error(&name.place, format!("no authorization server has this name{remedy}"));
-        }
-    }
-    match names {
-        [_] => found,
-        [] => {
-            report.error(place, "needs one authorization server (or `access: public`)");
-            None
-        }
-        [_, second, ..] => {
-            report.error(
-                &second.place,
-                "this version supports one authorization server for each route",
+        let Some(server) = servers.iter().find(|server| *server.name == *name.value.0) else {
+            report_unknown_server(name, servers, report);
+            continue;
+        };
+        server.mark_used();
+        if found.iter().any(|other| other.name == server.name) {
+            report.error(&name.place, "this authorization server is listed already; drop one");
+        } else if let Some(other) =
+            found.iter().find(|other| other.issuer().is_some() && other.issuer() == server.issuer())
+        {
+            let message = format!(
+                "has the issuer of `{}`, so that a token could be either's; list one of them",
+                other.name
             );
-            None
+            report.error(&name.place, message);
         }
+        found.push(server);
     }
+    if names.is_empty() {
+        report.error(place, "needs one authorization server (or `access: public`)");
+    }
+    (!found.is_empty() && found.len() == names.len()).then_some(found)
+}
+
+fn report_unknown_server(name: &Placed<Name>, servers: &Servers, report: &mut Report<'_>) {
+    if !servers.is_complete() {
+        return;
+    }
+    // Any of them may be the one that was meant.
+    servers.iter().for_each(Server::mark_used);
+    let known: Vec<_> = servers.iter().map(|server| &*server.name).collect();
+    let remedy = match closest(&name.value.0, known.iter().copied()) {
+        Some(close) => format!("; did you mean `{close}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!("; known: {}", known.join(", ")),
+    };
+    report.error(&name.place, format!("no authorization server has this name{remedy}"));
+}
+
+/// Reports an audience that is to be compared where none is ever told.
+fn report_compared_audience(subject: &Subject<'_>, servers: &[&Server], report: &mut Report<'_>) {
+    let Some(how) = subject.route.audience_match.placed() else { return };
+    let Some(server) = servers.iter().find(|server| server.uses_userinfo()) else { return };
+    if how.value == AudienceMatch::Off {
+        return;
+    }
+    let message = format!(
+        "authorization server {} is asked at its userinfo endpoint, which names no audience: \
+         write `audience_match: off` (any token of that server then opens this route), or have it \
+         introspect or issue JWTs",
+        server.name
+    );
+    let place =
+        if how.is_written { how.place.clone() } else { subject.name.place.below("audience_match") };
+    report.error(&place, message);
 }
 
 fn only_server<'s>(
@@ -131,7 +159,7 @@ fn only_server<'s>(
             servers.iter().for_each(Server::mark_used);
             let names: Vec<_> = servers.iter().map(|server| &*server.name).collect();
             let place = subject.name.place.below("authorization_servers");
-            let message = format!("this key is required: name one of {}", names.join(", "));
+            let message = format!("this key is required: name one or more of {}", names.join(", "));
             report.error(&place, message);
         }
     }

@@ -131,6 +131,7 @@ fn report_protected_only(route: &Route, report: &mut Report<'_>) {
         written(&route.resource),
         written(&route.audiences),
         written(&route.audience_match),
+        written(&route.basic_client_credentials),
         written(&route.required_scopes),
         written(&route.scopes_supported),
         written(&route.metadata),

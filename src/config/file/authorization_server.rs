@@ -3,17 +3,18 @@
 use crate::{
     config::{
         reader::{Entries, Json, Placed},
+        settings::{AccessTokens, AssertionAudience},
         values::{
-            AuthenticationMethod, CertificateFile, Count, SecretFile, SecretText, Span, Switch,
-            Text,
+            AuthenticationMethod, CertificateFile, Count, PrivateKeyFile, SecretFile, SecretText,
+            Span, Switch, Text, TokenTypeHint,
         },
         web::HttpUrl,
     },
-    oauth::Issuer,
+    oauth::{Issuer, ScopeToken},
 };
 
 section! {
-    /// A server that issues and introspects access tokens.
+    /// A server that issues access tokens.
     AuthorizationServer {
         /// Its issuer identifier, byte for byte as its metadata has it.
         issuer: Issuer,
@@ -21,6 +22,8 @@ section! {
         metadata_url: Option<HttpUrl> = null,
         /// Metadata fields that replace or complete the discovered document, or all of it.
         metadata: Entries<Json> = {},
+        /// How its access tokens are judged: `introspection` when `client` is given, else `jwt`.
+        access_tokens: Option<AccessTokens> = null,
         /// How far its clock may differ from ours.
         clock_skew: Span = "30s",
         /// How the gateway authenticates at the introspection endpoint.
@@ -34,22 +37,30 @@ section! {
         /// Allows `http:` beyond loopback. Tokens and secrets are then readable on the way.
         insecure_allow_http: Switch = false,
     }
-    later ["access_tokens", "jwt"]
+    later ["jwt"]
 }
 
 section! {
     /// The gateway as a client of the authorization server.
     Client {
-        /// The client identifier; optional when `authentication` is `none`.
+        /// The client identifier; optional when `authentication` is `none` or `bearer`.
         id: Option<Text> = null,
         /// The client secret.
         secret: Option<SecretText> = null,
         /// A file with the client secret.
         secret_file: Option<SecretFile> = null,
+        /// A PEM file with the private key of `private_key_jwt` or `tls_client_auth`.
+        private_key_file: Option<PrivateKeyFile> = null,
+        /// A PEM file with the certificate of `tls_client_auth`, and what leads to its issuer.
+        certificate_file: Option<CertificateFile> = null,
+        /// A file with the token of `bearer`.
+        token_file: Option<SecretFile> = null,
         /// How the credentials are sent.
         authentication: AuthenticationMethod = "client_secret_basic",
+        /// `aud` of the assertions of `client_secret_jwt` and `private_key_jwt`: the issuer, or,
+        /// for a server that does not take it, the URL of the endpoint.
+        assertion_audience: AssertionAudience = "issuer",
     }
-    later ["private_key_file", "certificate_file", "token_file"]
 }
 
 section! {
@@ -57,6 +68,8 @@ section! {
     Introspection {
         /// Time for the whole call.
         timeout: Span = "5s",
+        /// What the server is told of the tokens it is asked about, when it wants to know.
+        token_type_hint: Option<TokenTypeHint> = null,
         /// `iss` values accepted in answers besides the issuer's own.
         accepted_issuers: Vec<Placed<Text>> = [],
         /// What is remembered of answers.
@@ -79,7 +92,7 @@ section! {
 }
 
 section! {
-    /// Names of claims.
+    /// Names of claims; one that begins with `/` is a JSON pointer (RFC 6901).
     Claims {
         /// Where granted scopes are.
         scope: Vec<Placed<Text>> = ["scope", "scp"],
@@ -87,6 +100,8 @@ section! {
         subject: Vec<Placed<Text>> = ["sub"],
         /// Where the client identifier is.
         client_id: Vec<Placed<Text>> = ["client_id", "azp", "cid"],
+        /// Prefixes with and without which a granted scope counts, such as `api://notes/`.
+        scope_prefixes: Vec<Placed<ScopeToken>> = [],
     }
 }
 

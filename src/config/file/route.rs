@@ -28,7 +28,8 @@ section! {
         upstream: Upstream,
         /// Whether a token is required.
         access: AccessKind = "protected",
-        /// The authorization server whose tokens are taken; by default the only one.
+        /// The authorization servers whose tokens are taken, in the order in which they are asked
+        /// about opaque ones; by default the only one.
         authorization_servers: Option<Vec<Placed<Name>>> = null,
         /// The resource identifier; by default the public URL and path without trailing slash.
         resource: Option<ResourceIdentifier> = null,
@@ -36,6 +37,9 @@ section! {
         audiences: Vec<Placed<Text>> = [],
         /// How `aud` is compared.
         audience_match: AudienceMatch = "exact",
+        /// Takes `Authorization: Basic` of service accounts: their client id and secret are
+        /// exchanged for a token of theirs at the authorization server.
+        basic_client_credentials: Switch = false,
         /// Scopes that every request needs, all of them; empty: any token for this resource.
         required_scopes: Vec<Placed<ScopeToken>> = [],
         /// Scopes that are published; by default the required ones.
@@ -46,8 +50,7 @@ section! {
         legacy_metadata: Switch = false,
     }
     later [
-        "require_bound_tokens", "acr_values", "max_auth_age", "basic_client_credentials",
-        "anonymous_methods", "tools", "prompts", "resources", "methods", "unlisted_tools",
+        "require_bound_tokens", "acr_values", "max_auth_age", "anonymous_methods", "tools", "prompts", "resources", "methods", "unlisted_tools",
         "filter_lists", "annotate_tools", "shadow", "tests", "rate_limit"
     ]
 }

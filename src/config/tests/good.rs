@@ -7,7 +7,7 @@ use crate::{
     config::{
         parse,
         settings::{
-            Access, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication,
+            Access, AccessTokens, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication,
             ProtectedSettings,
         },
     },
@@ -28,12 +28,13 @@ fn the_smallest_file_fills_all_settings() {
     assert_eq!((&*server.name, server.issuer.as_str()), ("corp", "https://auth.example.com"));
     let ClientAuthentication::ClientSecretBasic { id, secret } = &server.client else { panic!() };
     assert_eq!((id.as_str(), secret.expose()), ("gatehouse", super::environment::CANARY));
+    assert_eq!(server.access_tokens, AccessTokens::Introspection);
     assert_eq!(server.introspection.cache_ttl, Duration::from_mins(1));
     let route = &settings.routes[0];
     assert_eq!((&*route.name, &*route.path), ("notes", "/notes"));
     assert_eq!(route.upstream.url.as_str(), "http://127.0.0.1:3001/mcp");
     let Access::Protected(protected) = &route.access else { panic!() };
-    assert_eq!(&*protected.authorization_server, "corp");
+    assert_eq!(protected.authorization_servers, ["corp".into()]);
     assert_eq!(protected.resource.as_str(), "https://mcp.example.com/notes");
     assert_eq!(protected.audiences, ["https://mcp.example.com/notes".into()]);
     assert_eq!(protected.audience_match, AudienceMatch::Exact);
@@ -120,6 +121,29 @@ fn every_key_reaches_the_settings() {
     assert_eq!(headers, [("x-api-key", &b"n"[..]), ("authorization", &b"Bearer x"[..])]);
     assert_eq!((notes.has_own_public_url, files.has_own_public_url), (false, true));
     assert_eq!(files.public_url.authority(), "files.example.com");
+    let Access::Protected(files) = &files.access else { panic!("not protected") };
+    assert_eq!(files.authorization_servers, ["partner".into(), "corp".into()]);
+    let claims = &settings.authorization_servers[1].claims;
+    assert_eq!(claims.scope, ["scope".into(), "/realm_access/roles".into()]);
+    assert_eq!(claims.scope_prefixes, ["api://files/".into()]);
+}
+
+#[test]
+fn tokens_are_introspected_when_there_is_a_client_and_verified_otherwise() {
+    for (lines, kind) in [
+        ("client: {authentication: none}", AccessTokens::Introspection),
+        ("client: {authentication: none}\n    access_tokens: auto", AccessTokens::Auto),
+        ("client: null", AccessTokens::Jwt),
+        ("access_tokens: null", AccessTokens::Jwt),
+        ("access_tokens: jwt", AccessTokens::Jwt),
+        ("access_tokens: userinfo", AccessTokens::Userinfo),
+    ] {
+        let client = "client: {id: gatehouse, secret: \"${INTROSPECTION_SECRET}\"}";
+        let text = MINIMAL.replace(client, lines);
+        let text = format!("{text}    audience_match: off\n");
+        let settings = read(&text).unwrap().settings;
+        assert_eq!(settings.authorization_servers[0].access_tokens, kind, "{lines}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! One row per rule of the file: what is written, and what is said to it.
 
+mod clients;
 mod routes;
+mod tokens;
 
 use super::{MINIMAL, problems};
 
@@ -128,57 +130,6 @@ fn authorization_servers_are_consistent() {
                 .replace("routes:", unused)
                 .replace("    path:", "    authorization_servers: [corp]\n    path:"),
             "authorization_servers.other: warning: no protected route uses this authorization server",
-        ),
-    ]);
-}
-
-#[test]
-fn clients_have_what_their_authentication_needs() {
-    let path = "authorization_servers.corp.client";
-    expect(&[
-        (client("{authentication: none}"), ""),
-        (client("{authentication: none, id: x}"), ""),
-        (client("{authentication: client_secret_post, id: x, secret: y}"), ""),
-        (client("{id: x, secret_file: secret}"), ""),
-        (
-            client("{id: x}"),
-            &format!(
-                "{path}.secret: this key, or `secret_file`, is required (unless `authentication: none`)"
-            ),
-        ),
-        (
-            client("{secret: x}"),
-            &format!("{path}.id: this key is required (unless `authentication: none`)"),
-        ),
-        (
-            client("{id: x, secret: y, secret_file: secret}"),
-            &format!(
-                "{path}.secret_file: `secret` and `secret_file` stand beside each other; keep one"
-            ),
-        ),
-        (client("{id: x, secret_file: empty}"), &format!("{path}.secret_file: the file is empty")),
-        (
-            client("{id: x, secret_file: nowhere}"),
-            &format!("{path}.secret_file: the file cannot be read (no such file)"),
-        ),
-        (client("{id: x, secret: ''}"), &format!("{path}.secret: empty; expected a secret")),
-        (
-            client("{id: x, secret: 12}"),
-            &format!("{path}.secret: expected a secret, found a number; quote it"),
-        ),
-        (
-            client("{authentication: none, secret: x}"),
-            &format!("{path}: with `authentication: none` no secret is sent; drop one of the two"),
-        ),
-        (
-            client("{id: x, secret: y, authentication: private_key_jwt}"),
-            &format!(
-                "{path}.authentication: none of the known words; expected one of client_secret_basic, client_secret_post, none"
-            ),
-        ),
-        (
-            client("null"),
-            "authorization_servers.corp: route notes needs token introspection, and that needs `client: {id, secret}` here, or `client: {authentication: none}` where the server asks for none",
         ),
     ]);
 }

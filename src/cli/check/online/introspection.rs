@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     authenticate::{
-        client_authentication, discovery,
         introspection::{self, Introspected, IntrospectionError, Rules},
         outbound::Answer,
         provider::{Cure, Provider, remedy},
@@ -28,14 +27,19 @@ use crate::{
 };
 
 /// Asks about a made-up token, then about one of our own.
-pub(super) async fn check(asked: &Asked<'_>, known: &Known, findings: &mut Findings<'_>) {
+pub(super) async fn check(
+    asked: &Asked<'_>,
+    known: &Known,
+    endpoint: &Url,
+    findings: &mut Findings<'_>,
+) {
     let Some(token) = made_up() else { return };
-    let answer = ask(asked, known, &token).await;
+    let answer = ask(asked, endpoint, &token).await;
     let how = how(&asked.settings.client, &known.document);
     match answer {
         Ok(Introspected::Inactive) => {
             findings.ok("introspection", format!("our credentials are accepted ({how})"));
-            own_token(asked, known, findings).await;
+            own_token(asked, (known, endpoint), findings).await;
         }
         Ok(Introspected::Active(_)) => {
             let seen = "a made-up token was called active: this endpoint does not look at tokens";
@@ -48,12 +52,12 @@ pub(super) async fn check(asked: &Asked<'_>, known: &Known, findings: &mut Findi
             refused(StatusCode::BAD_REQUEST, &how, known, findings);
         }
         Err(IntrospectionError::Status(status)) => {
-            let seen = format!("{} answered {}", endpoint(known), status.as_u16());
+            let seen = format!("{endpoint} answered {}", status.as_u16());
             let write = "write the real introspection endpoint here, or mend the server";
             findings.error("introspection", seen, "metadata.introspection_endpoint", write);
         }
         Err(error) => {
-            let seen = format!("{}: {error}", endpoint(known));
+            let seen = format!("{endpoint}: {error}");
             let write = "mend the server, or write another endpoint here";
             findings.error("introspection", seen, "metadata.introspection_endpoint", write);
         }
@@ -62,16 +66,11 @@ pub(super) async fn check(asked: &Asked<'_>, known: &Known, findings: &mut Findi
 
 async fn ask(
     asked: &Asked<'_>,
-    known: &Known,
+    endpoint: &Url,
     token: &BearerToken,
 ) -> Result<Introspected, IntrospectionError> {
     let rules = Rules::new(asked.settings);
-    let client = &asked.settings.client;
-    introspection::introspect(asked.outbound, endpoint(known), client, token, &rules).await
-}
-
-fn endpoint(known: &Known) -> &Url {
-    &known.discovered.introspection_endpoint
+    introspection::introspect(asked.outbound, endpoint, asked.client, token, &rules).await
 }
 
 fn refused(status: StatusCode, how: &str, known: &Known, findings: &mut Findings<'_>) {
@@ -112,7 +111,11 @@ fn made_up() -> Option<BearerToken> {
 }
 
 /// May our client introspect at all, and what becomes of `resource`?
-async fn own_token(asked: &Asked<'_>, known: &Known, findings: &mut Findings<'_>) {
+async fn own_token(
+    asked: &Asked<'_>,
+    (known, endpoint): (&Known, &Url),
+    findings: &mut Findings<'_>,
+) {
     let resource = asked.routes.first().map(|route| route.resource.as_str());
     let token = match request(asked, known, resource).await {
         Ok(token) => token,
@@ -124,7 +127,7 @@ async fn own_token(asked: &Asked<'_>, known: &Known, findings: &mut Findings<'_>
             return resource_indicators(known.provider, findings);
         }
     };
-    match ask(asked, known, &token).await {
+    match ask(asked, endpoint, &token).await {
         Ok(Introspected::Active(facts)) => {
             findings.ok("permission", "a token of our own client is active when we introspect it");
             audience(asked, &facts, known.provider, findings);
@@ -186,13 +189,12 @@ async fn request(
     known: &Known,
     resource: Option<&str>,
 ) -> Result<BearerToken, String> {
-    if matches!(asked.settings.client, ClientAuthentication::None { .. }) {
-        return Err("our client has no credentials".to_owned());
+    let authentication = &asked.settings.client;
+    if let ClientAuthentication::None { .. } | ClientAuthentication::Bearer { .. } = authentication
+    {
+        return Err("our client has no credentials for the token endpoint".to_owned());
     }
-    let url = known.document.get("token_endpoint").and_then(Value::as_str);
-    let url = url.and_then(|url| Url::parse(url).ok());
-    let allow_http = asked.settings.insecure_allow_http;
-    let url = url.filter(|url| discovery::is_acceptable(url, allow_http));
+    let url = known.discovered.token_endpoint.as_ref();
     let url = url.ok_or("the metadata has no usable token_endpoint")?;
     // A server that does not know `resource` may refuse it (RFC 8707 section 2).
     let mut why = String::new();
@@ -202,8 +204,9 @@ async fn request(
         if let Some(resource) = resource {
             form.append_pair("resource", resource);
         }
-        let authorization = client_authentication::apply(&asked.settings.client, &mut form);
-        let answer = asked.outbound.post_form(&url, form.finish(), authorization).await;
+        let authorization = asked.client.apply(url, &mut form);
+        let authorization = authorization.map_err(|error| error.to_string())?;
+        let answer = asked.outbound.post_form(url, form.finish(), authorization).await;
         match answer.map_err(|error| error.to_string()).and_then(|answer| issued(&answer)) {
             Ok(token) => return Ok(token),
             Err(error) => why = error,

@@ -40,8 +40,8 @@ pub(super) async fn check(asked: &Asked<'_>, findings: &mut Findings<'_>) -> Opt
     let discovered = match completed {
         Ok(discovered) => discovered,
         Err(error) => {
-            let key = "metadata.introspection_endpoint";
-            findings.error("introspection", error.to_string(), key, NO_ENDPOINT);
+            let seen = format!("{error}, for access_tokens: {}", settings.access_tokens.as_str());
+            findings.error("metadata", seen, "metadata", NO_ENDPOINT);
             return None;
         }
     };
@@ -201,6 +201,7 @@ fn scopes(
     findings.warning("scopes", seen, "issuer", remedy(provider, Cure::Scope));
 }
 
-const NO_ENDPOINT: &str = "write the endpoint here; https, or http on loopback";
+const NO_ENDPOINT: &str =
+    "write the endpoint here (https, or http on loopback), or another access_tokens";
 const NOWHERE: &str = "compare with the server's documentation: write its issuer exactly, or \
     `metadata_url`, or the fields under `metadata`";

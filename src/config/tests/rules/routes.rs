@@ -72,33 +72,6 @@ fn routes_are_named_and_told_apart() {
 }
 
 #[test]
-fn routes_name_one_authorization_server() {
-    let second = MINIMAL.replace(
-        "routes:",
-        "  other: {issuer: 'https://o.example', client: {authentication: none}}\nroutes:",
-    );
-    let named = |names: &str| format!("{second}    authorization_servers: {names}\n");
-    expect(&[
-        (
-            second.clone(),
-            "routes.notes.authorization_servers: this key is required: name one of corp, other",
-        ),
-        (
-            named("[other, corp]"),
-            "routes.notes.authorization_servers[1]: this version supports one authorization server for each route",
-        ),
-        (
-            route("authorization_servers: [corb]"),
-            "routes.notes.authorization_servers[0]: no authorization server has this name; did you mean `corp`?",
-        ),
-        (
-            route("authorization_servers: []"),
-            "authorization_servers.corp: warning: no protected route uses this authorization server\nroutes.notes.authorization_servers: needs one authorization server (or `access: public`)",
-        ),
-    ]);
-}
-
-#[test]
 fn what_weakens_a_route_is_warned_of_or_refused() {
     expect(&[
         (

@@ -1,0 +1,158 @@
+//! Asking an authorization server about a token, at its introspection or userinfo endpoint.
+//!
+//! 1. A token is asked about at most once at a time; see
+//!    [`token_cache`](crate::authenticate::token_cache).
+//! 2. Answers are remembered, failures never. While the server fails an older answer may serve
+//!    (`stale_if_error`).
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::{AuthorizationServer, Knowledge, Unavailable};
+use crate::{
+    authenticate::{
+        discovery::Discovered,
+        introspection::{self, Introspected, IntrospectionError},
+        outbound::OutboundError,
+        token_cache::{Flight, Joined},
+        userinfo::{self, UserinfoError},
+    },
+    config::settings::AccessTokens,
+    oauth::{BearerToken, TokenDigest},
+};
+
+impl AuthorizationServer {
+    /// Asks about a token, or waits for the answer to somebody's question about it.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        token: &BearerToken,
+        digest: TokenDigest,
+    ) -> Knowledge {
+        let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
+            Joined::Answered(knowledge) => {
+                self.metrics.coalesced.inc();
+                return knowledge;
+            }
+            Joined::Following(answer) => {
+                self.metrics.coalesced.inc();
+                await_answer(answer).await
+            }
+            Joined::Leading(flight, answer) => {
+                self.metrics.miss.inc();
+                self.background.spawn(Arc::clone(self).answer(token.clone(), flight));
+                await_answer(answer).await
+            }
+            Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
+        };
+        self.or_stale(knowledge, &digest)
+    }
+
+    /// Serves an older answer while the server fails, where the configuration allows it.
+    fn or_stale(&self, knowledge: Knowledge, token: &TokenDigest) -> Knowledge {
+        if !matches!(knowledge, Knowledge::Unavailable(_)) {
+            return knowledge;
+        }
+        match self.cache.stale(token, self.clock.instant()) {
+            Some(facts) => {
+                self.metrics.stale.inc();
+                Knowledge::Active(facts)
+            }
+            None => knowledge,
+        }
+    }
+
+    async fn answer(self: Arc<Self>, token: BearerToken, flight: Flight<Knowledge>) {
+        let Some(discovered) = self.discovered.load_full() else {
+            let why = self.not_ready().unwrap_or(Unavailable::NotYet);
+            return flight.land(Knowledge::Unavailable(why));
+        };
+        let started = self.clock.instant();
+        let answer = self.put_question(&discovered, &token).await;
+        let now = self.clock.instant();
+        self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
+        flight.land(match answer {
+            Ok(Introspected::Active(facts)) => {
+                self.metrics.active.inc();
+                self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
+                let facts = Arc::new(*facts);
+                // As old as the question: the answer was true at some moment since.
+                self.cache.remember_active(token.digest(), Arc::clone(&facts), started);
+                Knowledge::Active(facts)
+            }
+            Ok(Introspected::Inactive) => {
+                self.metrics.inactive.inc();
+                self.suspect_our_client();
+                self.cache.remember_inactive(token.digest(), started);
+                Knowledge::Inactive
+            }
+            Err(unavailable) => {
+                self.count_failure(&unavailable);
+                Knowledge::Unavailable(unavailable)
+            }
+        });
+    }
+
+    async fn put_question(
+        &self,
+        discovered: &Discovered,
+        token: &BearerToken,
+    ) -> Result<Introspected, Unavailable> {
+        if self.settings.access_tokens == AccessTokens::Userinfo {
+            let endpoint = discovered.userinfo_endpoint.as_ref().ok_or(Unavailable::NotYet)?;
+            let answer = userinfo::ask(&self.outbound, endpoint, token, &self.rules).await;
+            return answer.map_err(|error| Unavailable::Userinfo(Arc::new(error)));
+        }
+        let endpoint = discovered.introspection_endpoint.as_ref().ok_or(Unavailable::NotYet)?;
+        let (outbound, client) = (&self.outbound, &self.client);
+        let answer =
+            introspection::introspect(outbound, endpoint, client, token, &self.rules).await;
+        answer.map_err(|error| Unavailable::Introspection(Arc::new(error)))
+    }
+
+    fn count_failure(&self, unavailable: &Unavailable) {
+        let is_timeout = match unavailable {
+            Unavailable::Introspection(error) => {
+                matches!(**error, IntrospectionError::Outbound(OutboundError::Timeout))
+            }
+            Unavailable::Userinfo(error) => {
+                matches!(**error, UserinfoError::Outbound(OutboundError::Timeout))
+            }
+            Unavailable::Discovery(_)
+            | Unavailable::KeySet(_)
+            | Unavailable::Lost
+            | Unavailable::NotYet
+            | Unavailable::TooMany => false,
+        };
+        if is_timeout { self.metrics.timeout.inc() } else { self.metrics.error.inc() }
+    }
+
+    /// A client that may not introspect is told "inactive" of every token (RFC 7662 section 2.2).
+    fn suspect_our_client(&self) {
+        if !self.settings.access_tokens.are_introspected() {
+            return;
+        }
+        let count = |count: u32| (count < SUSPICIOUS).then(|| count + 1);
+        let before =
+            self.all_inactive_so_far.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count);
+        if before == Ok(SUSPICIOUS - 1) {
+            warn!(
+                authorization_server = &*self.settings.name,
+                "the first {SUSPICIOUS} introspections were all inactive: may this client \
+                 introspect these tokens at all? Check its permissions at the authorization server"
+            );
+        }
+    }
+}
+
+async fn await_answer(mut answer: watch::Receiver<Option<Knowledge>>) -> Knowledge {
+    match answer.wait_for(Option::is_some).await {
+        Ok(knowledge) => knowledge.clone().unwrap_or(Knowledge::Unavailable(Unavailable::Lost)),
+        Err(_) => Knowledge::Unavailable(Unavailable::Lost),
+    }
+}
+
+const SUSPICIOUS: u32 = 5;
+/// No longer counting: one token was active.
+const DECIDED: u32 = u32::MAX;

@@ -1,0 +1,136 @@
+//! Asking whose a token is (OpenID Connect Core 1.0 section 5.3), for servers that can neither
+//! introspect nor issue JWTs.
+//!
+//! 1. The token is sent as a bearer token (RFC 6750 section 2.1) to the userinfo endpoint, and
+//!    nothing of ours with it.
+//! 2. Only status 200, `application/json` and an object with a `sub` make a token active; only 401
+//!    makes it inactive.
+//! 3. Everything else, a signed answer included, is no answer about the token.
+//! 4. The answer names neither audience nor scopes unless it has such claims: a route that takes
+//!    these tokens has to say `audience_match: off`, which compiling the configuration checks.
+
+use http::{HeaderValue, StatusCode};
+use url::Url;
+
+use super::{
+    claims::Claims,
+    introspection::{Introspected, Rules},
+    outbound::{Answer, Outbound, OutboundError},
+    token_facts::{TokenFacts, TokenSource},
+};
+use crate::oauth::{BearerToken, TokenDigest};
+
+/// Why the server said nothing about the token.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum UserinfoError {
+    /// Its answer is not what OpenID Connect Core 1.0 section 5.3.2 says.
+    #[error("the userinfo answer is malformed: {0}")]
+    Malformed(Box<str>),
+    /// It could not be reached, or broke off.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// It signs what it answers.
+    #[error(
+        "the userinfo answer is signed (application/jwt), which cannot be read: have the server \
+         answer our requests with plain JSON (userinfo_signed_response_alg of the client)"
+    )]
+    Signed,
+    /// It answered with an unexpected status.
+    #[error(
+        "the userinfo endpoint answered HTTP {0}: only 200 and 401 say something about a token; \
+         403 mostly means that it was issued without the scope openid"
+    )]
+    Status(StatusCode),
+}
+
+/// Shows a token to the userinfo endpoint and reads the answer.
+pub(super) async fn ask(
+    outbound: &Outbound,
+    endpoint: &Url,
+    token: &BearerToken,
+    rules: &Rules,
+) -> Result<Introspected, UserinfoError> {
+    // A b64token is visible ASCII, so this is always a header value.
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .map_err(|_| UserinfoError::Malformed("the token is no header value".into()))?;
+    authorization.set_sensitive(true);
+    let answer = outbound.fetch_with(endpoint, authorization).await?;
+    read(&answer, rules, &token.digest())
+}
+
+fn read(
+    answer: &Answer,
+    rules: &Rules,
+    token: &TokenDigest,
+) -> Result<Introspected, UserinfoError> {
+    let malformed = |why: &str| UserinfoError::Malformed(why.into());
+    match answer.status {
+        StatusCode::OK if answer.is_jwt => return Err(UserinfoError::Signed),
+        StatusCode::OK if !answer.is_json => {
+            return Err(malformed("its type is not application/json"));
+        }
+        StatusCode::OK => {}
+        // RFC 6750 section 3.1: `invalid_token` is 401.
+        StatusCode::UNAUTHORIZED => return Ok(Introspected::Inactive),
+        other => return Err(UserinfoError::Status(other)),
+    }
+    let claims = Claims::parse(&answer.body).map_err(|error| malformed(&error.to_string()))?;
+    // OpenID Connect Core 1.0 section 5.3.2: `sub` is always there.
+    match claims.string("sub") {
+        Ok(Some(subject)) if !subject.is_empty() => {}
+        Ok(_) => return Err(malformed("`sub` is missing")),
+        Err(error) => return Err(malformed(&error.to_string())),
+    }
+    TokenFacts::read(&claims, TokenSource::Userinfo, rules, token)
+        .map(|facts| Introspected::Active(Box::new(facts)))
+        .map_err(|error| malformed(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, body: &str) -> Result<Introspected, UserinfoError> {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            is_json: true,
+            is_jwt: false,
+            body: body.to_owned().into(),
+        };
+        let rules = Rules::new(&super::super::tests::settings("https://as.example"));
+        read(&answer, &rules, &TokenDigest::of(b"t"))
+    }
+
+    #[test]
+    fn only_an_object_with_sub_is_active() {
+        let Ok(Introspected::Active(facts)) = answered(200, r#"{"sub":"alice","name":"A"}"#) else {
+            panic!("not active")
+        };
+        assert_eq!(facts.subject.unwrap().as_str(), "alice");
+        assert_eq!(facts.source, TokenSource::Userinfo);
+        assert!(facts.scope.is_empty() && facts.audience.is_empty() && facts.expires_at.is_none());
+        for body in [
+            "{}",
+            r#"{"sub":""}"#,
+            r#"{"sub":null}"#,
+            r#"{"sub":7}"#,
+            r#"{"sub":"a","sub":"b"}"#,
+            r#"["sub"]"#,
+            r#"{"active":true}"#,
+            r#"{"sub":"a","exp":"never"}"#,
+            "",
+        ] {
+            let answer = answered(200, body);
+            assert!(matches!(answer, Err(UserinfoError::Malformed(_))), "{body}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_401_is_inactive() {
+        assert!(matches!(answered(401, ""), Ok(Introspected::Inactive)));
+        for status in [201, 204, 302, 400, 403, 404, 429, 500, 503] {
+            let answer = answered(status, r#"{"sub":"alice"}"#);
+            assert!(matches!(answer, Err(UserinfoError::Status(_))), "{status}: {answer:?}");
+        }
+    }
+}
