@@ -5,6 +5,7 @@
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use divan::Bencher;
 use gatehouse::{
     admission::admit,
@@ -115,8 +116,8 @@ fn glance_at_body(bencher: Bencher<'_, '_>, length: usize) {
         "method": "tools/call",
         "params": {"name": "list_notes", "arguments": {"text": "x".repeat(length.max(101) - 101)}},
     });
-    let body = body.to_string();
-    bencher.bench_local(|| Glance::at(black_box(body.as_bytes())));
+    let body = Bytes::from(body.to_string());
+    bencher.bench_local(|| Glance::at(black_box(&body)));
 }
 
 #[divan::bench]

@@ -51,7 +51,7 @@ pub struct Operation {
 impl Operation {
     /// Whether its answer is a stream that never ends by itself (revision 2026-07-28).
     pub fn is_listening(&self) -> bool {
-        self.glance.method.as_deref() == Some("subscriptions/listen")
+        self.glance.method() == Some("subscriptions/listen")
     }
 }
 

@@ -210,7 +210,7 @@ impl Rejection {
             return;
         };
         data.granted_scopes = Some(texts(granted));
-        let (method, name) = (operation.glance.method.as_deref(), operation.glance.name.as_deref());
+        let (method, name) = (operation.glance.method(), operation.glance.name());
         match method {
             Some("tools/call") => data.tool = name,
             Some("prompts/get") => data.prompt = name,

@@ -171,6 +171,8 @@ struct ConnectionOptions<'a>(Vec<&'a str>);
 impl<'a> ConnectionOptions<'a> {
     fn read(headers: &'a HeaderMap) -> Self {
         let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+        // The two usual options are no fields.
+        let values = values.filter(|value| !matches!(*value, "keep-alive" | "close"));
         Self(values.flat_map(|value| value.split(',')).map(str::trim).collect())
     }
 

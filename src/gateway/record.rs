@@ -88,7 +88,7 @@ impl Record {
     }
 
     pub(super) fn rpc_id(&self) -> Option<&str> {
-        self.operation.glance.id.as_deref()
+        self.operation.glance.id()
     }
 
     /// The request is a route's.
@@ -173,8 +173,8 @@ impl Record {
             request_id = self.request_id.to_str().unwrap_or_default(),
             route = resource.map(|resource| &*resource.name),
             method = self.is_method_known.then(|| short(self.method.as_str())),
-            rpc_method = self.operation.glance.method.as_deref().map(short),
-            rpc_name = self.operation.glance.name.as_deref().map(short),
+            rpc_method = self.operation.glance.method().map(short),
+            rpc_name = self.operation.glance.name().map(short),
             status,
             outcome = self.outcome,
             reason = self.reason,

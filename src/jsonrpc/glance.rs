@@ -1,0 +1,236 @@
+//! A glance at a JSON-RPC request: for the log and the `id` of a refusal, never for a decision.
+//!
+//! 1. What is ambiguous (members twice, a batch, something that is no object) is left empty.
+//! 2. The `id` is kept as the text it was written in: numbers keep their form.
+//! 3. Nothing is copied that stands in the body as it is meant.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::scanner::{Fault, Kind, Scanner, Text};
+
+/// What a look at a POST body showed.
+#[derive(Clone, Debug, Default)]
+pub struct Glance {
+    body: Bytes,
+    found: Found,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Found {
+    id: Option<Range<usize>>,
+    method: Option<Words>,
+    name: Option<Words>,
+}
+
+/// A string that was read: its place in the body, or what it says if it was escaped there.
+#[derive(Clone, Debug)]
+enum Words {
+    Own(Box<str>),
+    Place(Range<usize>),
+}
+
+impl Glance {
+    /// Looks at a whole body.
+    pub fn at(body: &Bytes) -> Self {
+        let Ok(text) = std::str::from_utf8(body) else { return Self::default() };
+        let mut found = Found::default();
+        let mut scanner = Scanner::new(text);
+        match found.read(&mut scanner).and_then(|()| Ok(scanner.end()?)) {
+            Ok(()) => Self { body: body.clone(), found },
+            Err(Ambiguous) => Self::default(),
+        }
+    }
+
+    /// Looks at the first part of a longer body: for the log alone, so without `id`.
+    pub fn at_prefix(prefix: &Bytes) -> Self {
+        let text = match std::str::from_utf8(prefix) {
+            Ok(text) => text,
+            // The cut may go through a character.
+            Err(error) if error.error_len().is_none() => {
+                let whole = prefix.get(..error.valid_up_to()).unwrap_or_default();
+                std::str::from_utf8(whole).unwrap_or_default()
+            }
+            Err(_) => return Self::default(),
+        };
+        let mut found = Found::default();
+        let mut scanner = Scanner::new(text);
+        // Somewhere it breaks off; what came before says something only if that is the reason.
+        let is_cut = found.read(&mut scanner).is_err() && scanner.position() >= text.len();
+        found.id = None;
+        if is_cut { Self { body: prefix.clone(), found } } else { Self::default() }
+    }
+
+    /// The request's `id` as written, when it is one string or number.
+    pub fn id(&self) -> Option<&str> {
+        self.text(self.found.id.as_ref()?)
+    }
+
+    /// `method`.
+    pub fn method(&self) -> Option<&str> {
+        self.words(self.found.method.as_ref()?)
+    }
+
+    /// `params.name`, or `params.uri`.
+    pub fn name(&self) -> Option<&str> {
+        self.words(self.found.name.as_ref()?)
+    }
+
+    fn words<'a>(&'a self, words: &'a Words) -> Option<&'a str> {
+        match words {
+            Words::Own(text) => Some(text),
+            Words::Place(place) => self.text(place),
+        }
+    }
+
+    fn text(&self, place: &Range<usize>) -> Option<&str> {
+        std::str::from_utf8(self.body.get(place.clone())?).ok()
+    }
+}
+
+/// The text is not JSON, or has no one meaning.
+struct Ambiguous;
+
+impl From<Fault> for Ambiguous {
+    fn from(_: Fault) -> Self {
+        Self
+    }
+}
+
+impl Found {
+    /// Reads the envelope's members as they come.
+    fn read(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Ambiguous> {
+        let (mut id, mut method, mut params) = (false, false, false);
+        scanner.object(|scanner, name| {
+            if name.is("id") {
+                once(&mut id)?;
+                let is_usable = matches!(scanner.kind()?, Kind::String | Kind::Number);
+                let start = scanner.position();
+                scanner.skip_value()?;
+                self.id = is_usable.then_some(start..scanner.position());
+            } else if name.is("method") {
+                once(&mut method)?;
+                self.method = words(scanner)?;
+            } else if name.is("params") {
+                once(&mut params)?;
+                self.read_params(scanner)?;
+            } else {
+                scanner.skip_value()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads `params.name` or `params.uri`; params of another shape are passed over.
+    fn read_params(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Ambiguous> {
+        if scanner.kind()? != Kind::Object {
+            return Ok(scanner.skip_value()?);
+        }
+        let mut named = 0;
+        let read = scanner.object(|scanner, name| -> Result<(), Fault> {
+            if name.is("name") || name.is("uri") {
+                named += 1;
+                self.name = words(scanner)?;
+                Ok(())
+            } else {
+                scanner.skip_value()
+            }
+        });
+        if named > 1 {
+            self.name = None;
+        }
+        Ok(read?)
+    }
+}
+
+/// The string that comes next, if a string comes next.
+fn words(scanner: &mut Scanner<'_>) -> Result<Option<Words>, Fault> {
+    if scanner.kind()? != Kind::String {
+        scanner.skip_value()?;
+        return Ok(None);
+    }
+    let text = scanner.string()?;
+    let own = |text: &Text<'_>| Words::Own(text.value().into());
+    Ok(Some(text.span().map_or_else(|| own(&text), Words::Place)))
+}
+
+fn once(seen: &mut bool) -> Result<(), Ambiguous> {
+    if std::mem::replace(seen, true) { Err(Ambiguous) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(body: &str) -> Glance {
+        Glance::at(&Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    fn seen(glance: &Glance) -> (Option<&str>, Option<&str>, Option<&str>) {
+        (glance.id(), glance.method(), glance.name())
+    }
+
+    #[test]
+    fn glance_reads_id_method_and_name() {
+        let glance = at(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"name":"y"}}}"#,
+        );
+        assert_eq!(seen(&glance), (Some("1"), Some("tools/call"), Some("x")));
+        let glance = at(r#"{"id":"a\"b","method":"resources\/read","params":{"uri":"n:\u002f"}}"#);
+        assert_eq!(seen(&glance), (Some(r#""a\"b""#), Some("resources/read"), Some("n:/")));
+    }
+
+    #[test]
+    fn glance_keeps_the_text_of_an_id() {
+        for id in ["1e2", "-0", "123456789012345678901234567890", "1.50", r#""\u0041""#] {
+            assert_eq!(at(&format!(r#"{{"id": {id} ,"method":"ping"}}"#)).id(), Some(id));
+        }
+        for id in ["null", "true", "{}", "[1]"] {
+            assert_eq!(at(&format!(r#"{{"id":{id},"method":"ping"}}"#)).id(), None);
+        }
+    }
+
+    #[test]
+    fn glance_at_something_ambiguous_is_empty() {
+        for body in [
+            r#"{"id":1,"id":2,"method":"ping"}"#,
+            r#"{"id":1,"method":"a","\u006dethod":"b"}"#,
+            r#"[{"id":1,"method":"ping"}]"#,
+            r#"["2.0","tools/call",{"name":"x"},1]"#,
+            r#"{"id":1,"method":"ping"} {}"#,
+            r#"{"id":1,"method":"ping""#,
+            "",
+            "\u{feff}{}",
+        ] {
+            assert_eq!(seen(&at(body)), (None, None, None), "{body}");
+        }
+        assert_eq!(Glance::at(&Bytes::from_static(b"{\"id\":1,\"a\":\"\xff\"}")).id(), None);
+    }
+
+    #[test]
+    fn odd_members_empty_only_themselves() {
+        for (body, method) in [
+            (r#"{"id":1,"method":"a","params":{"name":"x","name":"y"}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":{"name":"x","uri":"y"}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":{"name":5}}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":"s"}"#, Some("a")),
+            (r#"{"id":1,"method":"a","params":-1.5}"#, Some("a")),
+            (r#"{"id":1,"method":7}"#, None),
+        ] {
+            assert_eq!(seen(&at(body)), (Some("1"), method, None), "{body}");
+        }
+    }
+
+    #[test]
+    fn glance_at_a_prefix_has_no_id() {
+        let prefix = r#"{"id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":"bé"#;
+        for cut in [0, 1] {
+            let bytes = Bytes::copy_from_slice(&prefix.as_bytes()[..prefix.len() - cut]);
+            let glance = Glance::at_prefix(&bytes);
+            assert_eq!(seen(&glance), (None, Some("tools/call"), Some("x")));
+        }
+        let wrong = Bytes::from_static(br#"{"method":"a" "b"#);
+        assert_eq!(seen(&Glance::at_prefix(&wrong)), (None, None, None));
+    }
+}
