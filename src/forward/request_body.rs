@@ -94,7 +94,7 @@ impl RequestBody {
 }
 
 /// Looks at what there is of a body, unless that is too much already.
-pub fn look(start: &[u8], is_whole: bool, max_bytes: usize) -> Result<Glance, BodyError> {
+pub fn look(start: &Bytes, is_whole: bool, max_bytes: usize) -> Result<Glance, BodyError> {
     match is_whole {
         _ if start.len() > max_bytes => Err(BodyError::TooLarge),
         true => Ok(Glance::at(start)),
