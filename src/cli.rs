@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod healthcheck;
 pub mod schema;
 pub mod serve;
@@ -47,6 +48,13 @@ enum Command {
         /// End after the walk; exit with 0 only if every step went as it should.
         #[arg(long)]
         once: bool,
+    },
+    /// Say what would happen to a request, and why; nothing is forwarded.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFlag,
+        #[command(flatten)]
+        asked: explain::Asked,
     },
     /// Exit with 0 when /readyz answers 200; for containers without a shell.
     Healthcheck {
@@ -104,6 +112,10 @@ pub fn run() -> ExitCode {
             drop((out, err));
             demo::demo(once)
         }
+        Command::Explain { config, asked } => match load(&config, &environment, &mut err) {
+            Some(loaded) => explain::explain(loaded, &asked, &environment, &mut out, &mut err),
+            None => WRONG_USE,
+        },
         Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),
         Command::Healthcheck { config } => match load(&config, &environment, &mut err) {
             Some(loaded) => healthcheck::healthcheck(&loaded.settings, &mut err),

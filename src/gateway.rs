@@ -14,6 +14,7 @@ mod answer;
 mod head;
 mod ids;
 mod record;
+pub mod rehearsal;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -180,7 +181,8 @@ impl Gateway {
             Destination::Resource(resource, below) => {
                 record.enter(resource);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
-                let stage = Stage { resource, destination: destination(below, &head) };
+                let has_query = head.target.query().is_some();
+                let stage = Stage { resource, destination: destination(below, has_query) };
                 let mut response = self.call(stage, head, body, record).await?;
                 answer::allow_origin(response.headers_mut(), origin);
                 Ok(response)

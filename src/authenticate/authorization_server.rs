@@ -26,7 +26,7 @@ use super::{
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
-    outbound::{Outbound, OutboundError},
+    outbound::{Network, Outbound, OutboundError},
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
     userinfo::UserinfoError,
@@ -54,6 +54,17 @@ pub struct AuthorizationServer {
     cache: TokenCache,
     flights: Flights<Knowledge>,
     all_inactive_so_far: AtomicU32,
+}
+
+/// What a server works with.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where its own work runs.
+    pub background: Background,
+    /// Whom it can call.
+    pub network: Network,
 }
 
 /// What is known of a token.
@@ -95,6 +106,21 @@ pub enum Unavailable {
     Userinfo(Arc<UserinfoError>),
 }
 
+impl Unavailable {
+    /// Whether nobody has failed yet, so that waiting helps.
+    pub fn is_to_come(&self) -> bool {
+        match self {
+            Self::NotYet => true,
+            Self::Discovery(_)
+            | Self::Introspection(_)
+            | Self::KeySet(_)
+            | Self::Lost
+            | Self::TooMany
+            | Self::Userinfo(_) => false,
+        }
+    }
+}
+
 impl AuthorizationServer {
     /// Prepares a server and begins to look for its metadata.
     ///
@@ -107,12 +133,12 @@ impl AuthorizationServer {
         settings: Arc<AuthorizationServerSettings>,
         needs_whole_document: bool,
         metrics: AuthorizationServerMetrics,
-        clock: Arc<dyn Clock>,
-        background: Background,
+        Means { clock, background, network }: Means,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
         let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
+        let outbound = outbound.on(network);
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
