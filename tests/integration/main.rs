@@ -7,6 +7,7 @@ mod harness;
 mod check_online;
 mod demo_tour;
 mod documents;
+mod explain;
 mod forwarding;
 mod introspection;
 mod operators;
