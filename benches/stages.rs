@@ -182,6 +182,7 @@ fn refuse_without_token(bencher: Bencher<'_, '_>) {
         resource_metadata: "https://mcp.example.com/.well-known/oauth-protected-resource/notes"
             .into(),
         required_scopes: Scope::parse("notes.read").expect("a scope"),
+        offers_basic: false,
     };
     bencher
         .with_inputs(|| AuthenticateError::Credentials(CredentialsError::Missing).into())

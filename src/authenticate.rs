@@ -1,6 +1,7 @@
 //! Authentication: from the credentials of a request to a [`VerifiedToken`].
 //!
-//! 1. Read one well-formed bearer token, see [`bearer`].
+//! 1. Read one well-formed bearer token, see [`bearer`]. On a route that takes service accounts
+//!    client credentials may stand in its place, and are exchanged for one; see `service_account`.
 //! 2. Find the authorization server it belongs to, and what that says of it or remembers; which
 //!    server hears of which token is decided in `assignment`.
 //! 3. Judge that anew on every request: an access token, bound to no key, from an accepted issuer,
@@ -18,11 +19,14 @@ pub mod introspection;
 pub mod jwt;
 pub mod outbound;
 pub mod provider;
+pub mod service_account;
 pub mod token_cache;
 pub mod token_facts;
+pub mod token_request;
 pub mod userinfo;
 
 mod assignment;
+mod basic;
 mod claims;
 mod client_assertion;
 mod judge;
@@ -34,13 +38,15 @@ use http::HeaderMap;
 pub use self::judge::{InvalidToken, TokenFault};
 use self::{
     authorization_server::{AuthorizationServer, Unavailable},
+    basic::Credentials,
     bearer::CredentialsError,
+    service_account::{AccountError, Wanted},
     token_facts::{Principal, TokenFacts},
 };
 use crate::{
     clock::Clock,
     config::settings::{AudienceMatch, AuthorizationServerSettings, ProtectedSettings},
-    oauth::{ClientId, Issuer, Scope, Subject},
+    oauth::{BearerToken, ClientId, Issuer, Scope, Subject},
 };
 
 /// What one route asks of the tokens it takes.
@@ -52,6 +58,8 @@ pub struct Authenticator {
     elsewhere: Box<[Box<str>]>,
     audiences: Vec<Box<str>>,
     audience_match: AudienceMatch,
+    /// What is asked for on behalf of service accounts; nothing when there may be none.
+    wanted: Option<Wanted>,
     route: Box<str>,
     clock: Arc<dyn Clock>,
 }
@@ -73,6 +81,9 @@ pub enum AuthenticateError {
     /// No usable credentials came.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Client credentials yielded no token.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The token is not acceptable here.
     #[error(transparent)]
     Invalid(#[from] InvalidToken),
@@ -101,6 +112,7 @@ impl Authenticator {
             servers: servers.into(),
             audiences: settings.audiences.clone(),
             audience_match: settings.audience_match,
+            wanted: Wanted::new(settings),
             route: route.into(),
             clock,
         }
@@ -117,12 +129,21 @@ impl Authenticator {
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<VerifiedToken, AuthenticateError> {
-        let token = bearer::read(headers, query)?;
+        let Some(wanted) = &self.wanted else {
+            return self.verify(&bearer::read(headers, query)?).await;
+        };
+        match basic::read(headers, query)? {
+            Credentials::Basic(account) => self.authenticate_account(wanted, &account).await,
+            Credentials::Bearer(token) => self.verify(&token).await,
+        }
+    }
+
+    async fn verify(&self, token: &BearerToken) -> Result<VerifiedToken, AuthenticateError> {
         let digest = token.digest();
         let identity = match self.recall(&digest) {
             Some(identity) => identity,
             // Boxed: the usual request, answered from memory, need not carry this future.
-            None => Box::pin(self.learn(&token, digest)).await,
+            None => Box::pin(self.learn(token, digest)).await,
         }?;
         match self.judge(&identity) {
             Ok(()) => Ok(VerifiedToken(identity)),

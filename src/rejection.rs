@@ -18,7 +18,9 @@ use serde::Serialize;
 use self::challenge::ChallengeError;
 use crate::{
     admission::Inadmissible,
-    authenticate::{AuthenticateError, TokenFault, bearer::CredentialsError},
+    authenticate::{
+        AuthenticateError, TokenFault, bearer::CredentialsError, service_account::AccountError,
+    },
     authorize::{AuthorizeError, Operation},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
@@ -183,6 +185,13 @@ impl Rejection {
             if let Some(value) = challenge::challenge(parameters, error, needed) {
                 headers.insert(header::WWW_AUTHENTICATE, value);
             }
+            // A line of its own: few clients take two challenges in one apart.
+            if row.status == StatusCode::UNAUTHORIZED
+                && parameters.offers_basic
+                && let Some(value) = challenge::basic(parameters)
+            {
+                headers.append(header::WWW_AUTHENTICATE, value);
+            }
         }
         self.describe(&mut data);
         let mut set =
@@ -291,6 +300,14 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
     };
     match error {
+        AuthenticateError::Account(AccountError::Refused(_)) => {
+            invalid("client_refused", NOT_VALID)
+        }
+        AuthenticateError::Account(AccountError::TooManyAttempts) => Row {
+            is_passing: true,
+            ..Row::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "too_many_attempts")
+                .code(ErrorCode::Unavailable)
+        },
         AuthenticateError::Credentials(CredentialsError::Missing) => {
             Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
         }

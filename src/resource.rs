@@ -50,19 +50,24 @@ pub struct ChallengeParameters {
     pub resource_metadata: Box<str>,
     /// The route's own scopes.
     pub required_scopes: Scope,
+    /// Whether service accounts may authenticate by HTTP Basic.
+    pub offers_basic: bool,
 }
 
 impl ChallengeParameters {
     /// The parameters of a configured route.
     pub fn new(route: &RouteSettings) -> Self {
-        let required_scopes = match &route.access {
-            Access::Protected(protected) => protected.required_scopes.clone(),
-            Access::Public => Scope::default(),
+        let (required_scopes, offers_basic) = match &route.access {
+            Access::Protected(protected) => {
+                (protected.required_scopes.clone(), protected.basic_client_credentials)
+            }
+            Access::Public => (Scope::default(), false),
         };
         Self {
             realm: route.name.clone(),
             resource_metadata: metadata::url(&route.public_url, &route.path).into(),
             required_scopes,
+            offers_basic,
         }
     }
 }

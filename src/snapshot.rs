@@ -121,9 +121,11 @@ fn authorization_servers(
             continue;
         }
         let is_mirrored = uses().any(|route| route.legacy_metadata);
+        let lacks_token_endpoint = uses().any(|route| route.basic_client_credentials)
+            && !server.metadata.contains_key("token_endpoint");
         let started = AuthorizationServer::start(
             Arc::clone(server),
-            is_mirrored,
+            is_mirrored || lacks_token_endpoint,
             around.metrics.authorization_server(&server.name),
             Means {
                 clock: Arc::clone(&around.clock),

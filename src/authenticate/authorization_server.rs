@@ -27,8 +27,10 @@ use super::{
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
     outbound::{Network, Outbound, OutboundError},
+    service_account::ServiceAccounts,
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
+    token_request::TokenRequestError,
     userinfo::UserinfoError,
 };
 use crate::{
@@ -45,6 +47,7 @@ pub struct AuthorizationServer {
     rules: Rules,
     outbound: Outbound,
     client: Client,
+    service_accounts: Arc<ServiceAccounts>,
     clock: Arc<dyn Clock>,
     metrics: AuthorizationServerMetrics,
     background: Background,
@@ -95,12 +98,21 @@ pub enum Unavailable {
     /// Asking came to nothing on our side.
     #[error("the question was abandoned")]
     Lost,
+    /// It has no token endpoint that we could use.
+    #[error(
+        "its metadata has no token_endpoint that is https (or http on loopback), which service \
+         accounts need: set metadata.token_endpoint of this authorization server"
+    )]
+    NoTokenEndpoint,
     /// Its metadata has not been asked for.
     #[error("its metadata has not been read yet")]
     NotYet,
     /// Too many questions are under way.
-    #[error("too many introspection requests are under way")]
+    #[error("too many requests to it are under way")]
     TooMany,
+    /// Asking for a token failed.
+    #[error(transparent)]
+    TokenRequest(Arc<TokenRequestError>),
     /// Asking its userinfo endpoint failed.
     #[error(transparent)]
     Userinfo(Arc<UserinfoError>),
@@ -115,6 +127,8 @@ impl Unavailable {
             | Self::Introspection(_)
             | Self::KeySet(_)
             | Self::Lost
+            | Self::NoTokenEndpoint
+            | Self::TokenRequest(_)
             | Self::TooMany
             | Self::Userinfo(_) => false,
         }
@@ -143,10 +157,17 @@ impl AuthorizationServer {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
         });
+        // Service accounts show their own credentials alone.
+        let plain = match client.tls_identity() {
+            Some(_) => Outbound::new(pem, None, settings.introspection.timeout)?,
+            None => outbound.clone(),
+        };
+        let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
             outbound,
             client,
+            service_accounts,
             verifier,
             cache: TokenCache::new(&settings.introspection),
             settings,
@@ -169,6 +190,11 @@ impl AuthorizationServer {
     /// The configured settings.
     pub fn settings(&self) -> &AuthorizationServerSettings {
         &self.settings
+    }
+
+    /// The service accounts that it knows.
+    pub(super) fn service_accounts(&self) -> &Arc<ServiceAccounts> {
+        &self.service_accounts
     }
 
     /// What is known of it, once it is known.

@@ -40,6 +40,13 @@ pub enum TokenFault {
     WrongIssuer,
 }
 
+impl TokenFault {
+    /// Whether a newer token of the same account may be acceptable.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::Expired | Self::Inactive)
+    }
+}
+
 impl InvalidToken {
     /// What is wrong.
     pub fn fault(&self) -> TokenFault {

@@ -209,7 +209,11 @@ pub(super) fn identity(judged: &Result<Caller, AuthenticateError>) -> Option<&To
     match judged {
         Ok(caller) => caller.token().map(VerifiedToken::identity),
         Err(AuthenticateError::Invalid(token)) => token.identity(),
-        Err(AuthenticateError::Credentials(_) | AuthenticateError::Unavailable { .. }) => None,
+        Err(
+            AuthenticateError::Account(_)
+            | AuthenticateError::Credentials(_)
+            | AuthenticateError::Unavailable { .. },
+        ) => None,
     }
 }
 

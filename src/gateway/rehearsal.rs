@@ -292,7 +292,7 @@ fn authenticate_stage(error: &AuthenticateError) -> Stage {
             TokenFault::WrongAudience => Stage::Audience,
             TokenFault::Expired | TokenFault::NotYetValid => Stage::Time,
         },
-        AuthenticateError::Unavailable { .. } => Stage::Token,
+        AuthenticateError::Account(_) | AuthenticateError::Unavailable { .. } => Stage::Token,
     }
 }
 

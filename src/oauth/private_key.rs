@@ -139,9 +139,10 @@ impl fmt::Debug for AssertionKey {
 
 impl Pair {
     fn read(key: &PrivateKeyDer<'_>) -> Result<Self, UnusableKey> {
-        let rsa = match key {
-            PrivateKeyDer::Pkcs1(key) => rsa::KeyPair::from_der(key.secret_pkcs1_der()),
-            _ => rsa::KeyPair::from_pkcs8(key.secret_der()),
+        let rsa = if let PrivateKeyDer::Pkcs1(key) = key {
+            rsa::KeyPair::from_der(key.secret_pkcs1_der())
+        } else {
+            rsa::KeyPair::from_pkcs8(key.secret_der())
         };
         match rsa {
             Ok(pair) => return Ok(Self::Rsa(pair)),

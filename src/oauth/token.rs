@@ -6,7 +6,8 @@ use aws_lc_rs::digest;
 
 /// The credential as a client sent it, checked for form only.
 ///
-/// It is dropped after verification; nothing that outlives authentication holds one.
+/// A client's token is dropped after verification; what outlives it are the tokens that were
+/// obtained for service accounts, and those of our own configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BearerToken(Box<str>);
 

@@ -3,7 +3,8 @@
 //! 1. One line, parameters in a fixed order: realm, `resource_metadata` (RFC 9728 section 5.1),
 //!    error, `error_description`, scope.
 //! 2. Every value is a quoted string, escaped; nothing in it comes from the request.
-//! 3. Without credentials in the request there is no error (RFC 6750 section 3.1).
+//! 3. A route that takes service accounts names the Basic scheme too, in a line of its own.
+//! 4. Without credentials in the request there is no error (RFC 6750 section 3.1).
 
 use std::fmt::Write;
 
@@ -68,6 +69,14 @@ pub(super) fn challenge(
     HeaderValue::from_str(&text).ok()
 }
 
+/// The challenge of service accounts (RFC 7617 sections 2 and 2.1).
+pub(super) fn basic(parameters: &ChallengeParameters) -> Option<HeaderValue> {
+    let mut text = String::from("Basic realm=");
+    push_quoted(&mut text, &parameters.realm);
+    text.push_str(", charset=\"UTF-8\"");
+    HeaderValue::from_str(&text).ok()
+}
+
 /// RFC 9110 section 5.6.4.
 fn push_quoted(text: &mut String, value: &str) {
     text.push('"');
@@ -90,6 +99,7 @@ mod tests {
             resource_metadata: "https://mcp.example/.well-known/oauth-protected-resource/notes"
                 .into(),
             required_scopes: Scope::default(),
+            offers_basic: false,
         }
     }
 

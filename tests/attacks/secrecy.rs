@@ -3,6 +3,8 @@
 //!
 //! The gateway runs as a process of its own here, for there is one log in a process.
 
+mod credentials;
+
 use std::{
     fs::{self, File},
     net::SocketAddr,
@@ -55,10 +57,15 @@ struct Process {
 impl Process {
     /// Starts it; `proxy` is where the environment says that a proxy is.
     async fn start(name: &str, proxy: &str) -> Self {
+        Self::start_with(name, proxy, CONFIGURATION, &[]).await
+    }
+
+    /// Starts it with another configuration, and files beside it.
+    async fn start_with(name: &str, proxy: &str, yaml: &str, files: &[(&str, &str)]) -> Self {
         let parties = Parties::start().await;
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (address, admin) = (local(free_port()), local(free_port()));
-        let yaml = parties.fill(CONFIGURATION);
+        let yaml = parties.fill(yaml);
         let yaml =
             yaml.replace("ADDRESS", &address.to_string()).replace("ADMIN", &admin.to_string());
         let directory = format!("{}/{name}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
@@ -66,6 +73,9 @@ impl Process {
         fs::create_dir_all(&directory).unwrap();
         let file = directory.join("gatehouse.yaml");
         fs::write(&file, yaml).unwrap();
+        for (name, text) in files {
+            fs::write(directory.join(name), text).unwrap();
+        }
         let output = |name| Stdio::from(File::create(directory.join(name)).unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         command.arg("serve").arg("-c").arg(&file).stdin(Stdio::null());

@@ -106,7 +106,10 @@ async fn working_set_up_is_fine() {
     let server = &parties.authorization_server;
     let own = crate::harness::token::Token::new().audience("http://127.0.0.1:8080/notes");
     let token = server.mint(&own);
-    server.publish("/token", Answer::json(&format!(r#"{{"access_token":"{token}"}}"#)));
+    server.publish(
+        "/token",
+        Answer::json(&format!(r#"{{"access_token":"{token}","token_type":"Bearer"}}"#)),
+    );
     let checked = Checked::of(&parties.fill(NOTES)).await;
     assert_eq!(checked.code, Some(0), "{:#?}", checked.findings);
     for check in

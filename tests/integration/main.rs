@@ -5,6 +5,7 @@
 mod harness;
 
 mod check_online;
+mod client_authentication;
 mod demo_tour;
 mod documents;
 mod explain;
@@ -12,3 +13,4 @@ mod forwarding;
 mod introspection;
 mod operators;
 mod refusals;
+mod service_accounts;

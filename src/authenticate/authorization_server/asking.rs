@@ -122,7 +122,9 @@ impl AuthorizationServer {
             Unavailable::Discovery(_)
             | Unavailable::KeySet(_)
             | Unavailable::Lost
+            | Unavailable::NoTokenEndpoint
             | Unavailable::NotYet
+            | Unavailable::TokenRequest(_)
             | Unavailable::TooMany => false,
         };
         if is_timeout { self.metrics.timeout.inc() } else { self.metrics.error.inc() }

@@ -48,10 +48,12 @@ struct Client<'c, 'r> {
 impl Client<'_, '_> {
     fn compile(mut self) -> Option<ClientAuthentication> {
         let file = self.file;
+        // A faulty identifier is not a missing one.
+        file.id.placed()?;
         let audience = *file.assertion_audience.value()?;
         Some(match self.method {
             Method::Bearer => {
-                let id = self.optional_id()?;
+                let id = self.id();
                 ClientAuthentication::Bearer { id, token: self.token()? }
             }
             Method::ClientSecretBasic => {
@@ -66,7 +68,7 @@ impl Client<'_, '_> {
                 let (id, secret) = self.id_and(Self::secret)?;
                 ClientAuthentication::ClientSecretPost { id, secret }
             }
-            Method::None => ClientAuthentication::None { id: self.optional_id()? },
+            Method::None => ClientAuthentication::None { id: self.id() },
             Method::PrivateKeyJwt => {
                 let (id, key) = self.id_and(Self::assertion_key)?;
                 ClientAuthentication::PrivateKeyJwt { id, key: Arc::new(key), audience }
@@ -80,7 +82,7 @@ impl Client<'_, '_> {
 
     /// The identifier and one thing more: what is missing of both is reported.
     fn id_and<T>(&mut self, more: impl FnOnce(&mut Self) -> Option<T>) -> Option<(ClientId, T)> {
-        let id = self.optional_id()?;
+        let id = self.id();
         if id.is_none() {
             self.missing("id", "this key is required (unless `authentication: none` or `bearer`)");
         }
@@ -88,8 +90,8 @@ impl Client<'_, '_> {
         id.zip(more)
     }
 
-    fn optional_id(&self) -> Option<Option<ClientId>> {
-        Some(self.file.id.value()?.as_ref().and_then(|id| ClientId::new(id.0.clone())))
+    fn id(&self) -> Option<ClientId> {
+        self.file.id.given().and_then(|(id, _)| ClientId::new(id.0.clone()))
     }
 
     fn secret(&mut self) -> Option<Secret> {

@@ -52,6 +52,7 @@ struct State {
     instead: Mutex<Option<Answer>>,
     instead_for: Mutex<HashMap<String, Answer>>,
     authentication: Mutex<Option<Check>>,
+    token_endpoint: Mutex<Option<Respond>>,
     received: Mutex<Vec<Received>>,
     minted: AtomicUsize,
     held: watch::Sender<bool>,
@@ -60,6 +61,9 @@ struct State {
 
 /// Judges how an introspection request authenticates.
 type Check = Box<dyn Fn(&Received) -> bool + Send>;
+
+/// Answers a token request.
+type Respond = Box<dyn Fn(&Received) -> Answer + Send>;
 
 impl Answer {
     /// 200 with JSON.
@@ -194,7 +198,7 @@ impl StubAuthorizationServer {
         lock(&self.state.instead_for).clear();
     }
 
-    /// Holds introspection answers back until [`release`](Self::release).
+    /// Holds introspection and token answers back until [`release`](Self::release).
     pub(crate) fn hold(&self) {
         self.state.held.send_replace(true);
     }
@@ -206,6 +210,17 @@ impl StubAuthorizationServer {
     /// Replaces the check of how introspection requests authenticate.
     pub(crate) fn expect_client(&self, check: impl Fn(&Received) -> bool + Send + 'static) {
         *lock(&self.state.authentication) = Some(Box::new(check));
+    }
+
+    /// Answers token requests from now on.
+    pub(crate) fn grant(&self, respond: impl Fn(&Received) -> Answer + Send + 'static) {
+        *lock(&self.state.token_endpoint) = Some(Box::new(respond));
+    }
+
+    /// The token requests so far.
+    pub(crate) fn token_requests(&self) -> Vec<Received> {
+        let is_request = |request: &Received| request.target.ends_with("/token");
+        self.received().into_iter().filter(is_request).collect()
     }
 
     /// Every request so far.
@@ -259,12 +274,16 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
     while let Some(request) = receive(&mut reader).await {
         lock(&state.received).push(request.clone());
         let is_introspection = request.target.ends_with("/introspect");
-        if is_introspection {
+        let is_token_request = request.target.ends_with("/token");
+        if is_introspection || is_token_request {
             let mut held = state.held.subscribe();
             let _ = held.wait_for(|held| !held).await;
         }
-        let answer =
-            if is_introspection { state.introspect(&request) } else { state.find(&request) };
+        let answer = match &*lock(&state.token_endpoint) {
+            Some(respond) if is_token_request => respond(&request),
+            _ if is_introspection => state.introspect(&request),
+            _ => state.find(&request),
+        };
         if !say(&mut reader.inner, answer).await {
             return;
         }

@@ -18,9 +18,9 @@ use super::{
 use crate::{
     authenticate::{
         introspection::{self, Introspected, IntrospectionError, Rules},
-        outbound::Answer,
         provider::{Cure, Provider, remedy},
         token_facts::TokenFacts,
+        token_request,
     },
     config::settings::ClientAuthentication,
     oauth::BearerToken,
@@ -207,26 +207,13 @@ async fn request(
         let authorization = asked.client.apply(url, &mut form);
         let authorization = authorization.map_err(|error| error.to_string())?;
         let answer = asked.outbound.post_form(url, form.finish(), authorization).await;
-        match answer.map_err(|error| error.to_string()).and_then(|answer| issued(&answer)) {
-            Ok(token) => return Ok(token),
-            Err(error) => why = error,
+        let granted = answer.map_err(Into::into).and_then(|answer| token_request::read(&answer));
+        match granted {
+            Ok(granted) => return Ok(granted.access_token),
+            Err(error) => why = error.to_string(),
         }
     }
     Err(why)
-}
-
-fn issued(answer: &Answer) -> Result<BearerToken, String> {
-    let body: Map<String, Value> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    if answer.status == StatusCode::OK {
-        let token = body.get("access_token").and_then(Value::as_str).unwrap_or_default();
-        return BearerToken::parse(token.as_bytes())
-            .map_err(|_| "no token in the answer".to_owned());
-    }
-    // An error code of RFC 6749 section 5.2, and nothing else of the answer.
-    let is_code =
-        |code: &&str| code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let code = body.get("error").and_then(Value::as_str).filter(is_code).unwrap_or("no error code");
-    Err(format!("the token endpoint answered {} {code}", answer.status.as_u16()))
 }
 
 const METHODS: &str = "introspection_endpoint_auth_methods_supported";
