@@ -13,7 +13,7 @@ use gatehouse::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
         token_cache::TokenCache,
-        token_facts::{Principal, TokenFacts, TokenSource},
+        token_facts::{Evidence, Principal, TokenFacts},
     },
     clock::{Clock, SystemClock},
     config::settings::IntrospectionSettings,
@@ -93,7 +93,6 @@ fn look_up_token(bencher: Bencher<'_, '_>) {
 
 fn facts() -> TokenFacts {
     TokenFacts {
-        source: TokenSource::Introspection,
         foreign_issuer: None,
         subject: None,
         client_id: None,
@@ -105,6 +104,7 @@ fn facts() -> TokenFacts {
         is_bound: false,
         other_type: None,
         principal: Principal::ANONYMOUS,
+        evidence: Evidence::Introspection,
     }
 }
 

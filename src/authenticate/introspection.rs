@@ -15,7 +15,7 @@ use super::{
     client_assertion::NotSigned,
     client_authentication::Client,
     outbound::{Outbound, OutboundError},
-    token_facts::{TokenFacts, TokenSource},
+    token_facts::TokenFacts,
 };
 use crate::{
     config::settings::{AuthorizationServerSettings, ClaimNames},
@@ -133,7 +133,7 @@ fn read(
     let claims = Claims::parse(body).map_err(|error| malformed(&error.to_string()))?;
     // RFC 7662 section 2.2: `active` is a REQUIRED boolean; absent or "true" is no answer.
     match claims.boolean("active") {
-        Ok(Some(true)) => TokenFacts::read(&claims, TokenSource::Introspection, rules, token)
+        Ok(Some(true)) => TokenFacts::read(&claims, rules, token)
             .map(|facts| Introspected::Active(Box::new(facts)))
             .map_err(|error| malformed(&error.to_string())),
         Ok(Some(false)) => Ok(Introspected::Inactive),

@@ -8,7 +8,7 @@
 use super::{
     Authenticator, TokenIdentity,
     jwt::JwtFault,
-    token_facts::{TokenFacts, TokenSource},
+    token_facts::{Evidence, TokenFacts},
 };
 use crate::config::settings::{AudienceMatch, AuthorizationServerSettings};
 
@@ -154,11 +154,11 @@ impl Authenticator {
     ) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
         let skew = server.clock_skew.as_secs_f64();
-        let exp_skew = match facts.source {
-            TokenSource::Introspection | TokenSource::Userinfo => 0.0,
-            TokenSource::Jwt => skew,
+        let lenience = match facts.evidence {
+            Evidence::Introspection | Evidence::Userinfo => 0.0,
+            Evidence::Signature => skew,
         };
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp + exp_skew <= now) {
+        if let Some(exp) = facts.expires_at.filter(|exp| *exp + lenience <= now) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp

@@ -23,8 +23,6 @@ use crate::{
 /// Everything remembered of an active token; never the token itself.
 #[derive(Clone, Debug)]
 pub struct TokenFacts {
-    /// Who said all this.
-    pub source: TokenSource,
     /// `iss`, when the answer had one that is not accepted.
     pub foreign_issuer: Option<Box<str>>,
     /// The subject.
@@ -47,16 +45,18 @@ pub struct TokenFacts {
     pub other_type: Option<Box<str>>,
     /// A digest of (issuer, subject, client).
     pub principal: Principal,
+    /// How it became known that the token is good.
+    pub evidence: Evidence,
 }
 
-/// Where facts come from.
+/// How it became known that a token is good; its `exp` is judged accordingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenSource {
-    /// The authorization server's introspection endpoint.
+pub enum Evidence {
+    /// The authorization server said so, by its own clock.
     Introspection,
-    /// The token itself, a JWT that was verified here.
-    Jwt,
-    /// The authorization server's userinfo endpoint.
+    /// Its signature verified.
+    Signature,
+    /// The authorization server's userinfo endpoint took it.
     Userinfo,
 }
 
@@ -82,12 +82,7 @@ impl std::fmt::Debug for Principal {
 
 impl TokenFacts {
     /// Reads the claims of an active token.
-    pub fn read(
-        claims: &Claims,
-        source: TokenSource,
-        rules: &Rules,
-        token: &TokenDigest,
-    ) -> Result<Self, ClaimError> {
+    pub fn read(claims: &Claims, rules: &Rules, token: &TokenDigest) -> Result<Self, ClaimError> {
         let text = |names: &[Box<str>]| claims.first(names).map_or(Ok(None), |n| claims.string(n));
         let subject = text(&rules.claims.subject)?.and_then(Subject::new);
         let client_id = text(&rules.claims.client_id)?.and_then(ClientId::new);
@@ -97,7 +92,6 @@ impl TokenFacts {
         };
         let principal = principal(rules, subject.as_ref(), client_id.as_ref(), token);
         Ok(Self {
-            source,
             foreign_issuer: issuer.filter(|iss| !is_accepted(iss)).map(Into::into),
             scope: read_scope(claims, &rules.claims)?,
             audience: claims
@@ -114,19 +108,19 @@ impl TokenFacts {
             subject,
             client_id,
             principal,
+            evidence: Evidence::Introspection,
         })
     }
 }
 
 fn read_scope(claims: &Claims, names: &ClaimNames) -> Result<Scope, ClaimError> {
     let Some(name) = claims.first(&names.scope) else { return Ok(Scope::default()) };
-    let granted = match claims.string(name) {
-        Ok(text) => Scope::parse(text.unwrap_or_default())
-            .map_err(|_| ClaimError::WrongType(name.into()))?,
-        Err(_) => {
-            let values = claims.strings(name)?.unwrap_or_default();
-            values.into_iter().filter_map(|value| value.parse().ok()).collect()
-        }
+    let granted = if let Ok(text) = claims.string(name) {
+        let malformed = |_| ClaimError::WrongType(name.into());
+        Scope::parse(text.unwrap_or_default()).map_err(malformed)?
+    } else {
+        let values = claims.strings(name)?.unwrap_or_default();
+        values.into_iter().filter_map(|value| value.parse().ok()).collect()
     };
     Ok(with_and_without(granted, &names.scope_prefixes))
 }

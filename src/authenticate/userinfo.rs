@@ -16,7 +16,7 @@ use super::{
     claims::Claims,
     introspection::{Introspected, Rules},
     outbound::{Answer, Outbound, OutboundError},
-    token_facts::{TokenFacts, TokenSource},
+    token_facts::{Evidence, TokenFacts},
 };
 use crate::oauth::{BearerToken, TokenDigest};
 
@@ -81,7 +81,8 @@ fn read(
         Ok(_) => return Err(malformed("`sub` is missing")),
         Err(error) => return Err(malformed(&error.to_string())),
     }
-    TokenFacts::read(&claims, TokenSource::Userinfo, rules, token)
+    TokenFacts::read(&claims, rules, token)
+        .map(|facts| TokenFacts { evidence: Evidence::Userinfo, ..facts })
         .map(|facts| Introspected::Active(Box::new(facts)))
         .map_err(|error| malformed(&error.to_string()))
 }
@@ -108,7 +109,7 @@ mod tests {
             panic!("not active")
         };
         assert_eq!(facts.subject.unwrap().as_str(), "alice");
-        assert_eq!(facts.source, TokenSource::Userinfo);
+        assert_eq!(facts.evidence, Evidence::Userinfo);
         assert!(facts.scope.is_empty() && facts.audience.is_empty() && facts.expires_at.is_none());
         for body in [
             "{}",

@@ -25,6 +25,7 @@ mod responses;
 mod secrecy;
 mod session_keys;
 mod sessions;
+mod several_servers;
 mod slow_peers;
 mod streams;
 mod targets;

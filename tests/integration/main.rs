@@ -14,3 +14,4 @@ mod introspection;
 mod operators;
 mod refusals;
 mod service_accounts;
+mod tokens;

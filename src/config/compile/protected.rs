@@ -63,7 +63,9 @@ fn authorization_servers<'s>(
         Some(names) => named_servers(names, &field.place, servers, report),
         None => only_server(subject, servers, report).map(|server| vec![server]),
     }?;
-    servers.iter().for_each(|server| server.mark_used());
+    for server in &servers {
+        server.mark_used();
+    }
     report_compared_audience(subject, &servers, report);
     if let Some(mirror) = subject.route.legacy_metadata.placed()
         && mirror.value.0

@@ -1,4 +1,5 @@
-//! A stub authorization server: metadata, opaque tokens, introspection, and every way to fail.
+//! A stub authorization server: metadata, opaque tokens, introspection, userinfo, and every way to
+//! fail.
 
 use std::{
     collections::HashMap,
@@ -150,7 +151,7 @@ impl StubAuthorizationServer {
         let issuer = &self.issuer;
         let base = issuer.trim_end_matches('/');
         format!(
-            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","response_types_supported":["code"]}}"#
+            r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","userinfo_endpoint":"{base}/userinfo","response_types_supported":["code"]}}"#
         )
     }
 
@@ -182,7 +183,7 @@ impl StubAuthorizationServer {
         lock(&self.state.tokens).remove(token);
     }
 
-    /// Answers every introspection with this.
+    /// Answers every introspection and userinfo request with this.
     pub(crate) fn answer_with(&self, answer: Answer) {
         *lock(&self.state.instead) = Some(answer);
     }
@@ -234,6 +235,12 @@ impl StubAuthorizationServer {
         self.received().into_iter().filter(is_introspection).collect()
     }
 
+    /// The userinfo requests so far.
+    pub(crate) fn userinfo_requests(&self) -> Vec<Received> {
+        let is_userinfo = |request: &Received| request.target.ends_with("/userinfo");
+        self.received().into_iter().filter(is_userinfo).collect()
+    }
+
     /// How many introspection requests came so far.
     pub(crate) fn introspection_count(&self) -> usize {
         self.introspections().len()
@@ -274,15 +281,20 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, state: &State) {
     while let Some(request) = receive(&mut reader).await {
         lock(&state.received).push(request.clone());
         let is_introspection = request.target.ends_with("/introspect");
+        let is_userinfo = request.target.ends_with("/userinfo");
         let is_token_request = request.target.ends_with("/token");
-        if is_introspection || is_token_request {
+        if is_introspection || is_userinfo || is_token_request {
             let mut held = state.held.subscribe();
             let _ = held.wait_for(|held| !held).await;
         }
-        let answer = match &*lock(&state.token_endpoint) {
-            Some(respond) if is_token_request => respond(&request),
-            _ if is_introspection => state.introspect(&request),
-            _ => state.find(&request),
+        let answer = if is_introspection {
+            state.introspect(&request)
+        } else if is_userinfo {
+            state.tell_user(&request)
+        } else if is_token_request {
+            state.grant(&request)
+        } else {
+            state.find(&request)
         };
         if !say(&mut reader.inner, answer).await {
             return;
@@ -335,6 +347,21 @@ async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
 impl State {
     fn find(&self, request: &Received) -> Answer {
         lock(&self.documents).get(&request.target).cloned().unwrap_or(Answer::status(404))
+    }
+
+    /// OpenID Connect Core 1.0 section 5.3: the claims behind the bearer token, or 401.
+    fn tell_user(&self, request: &Received) -> Answer {
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(answer) = &*lock(&self.instead) {
+            return answer.clone();
+        }
+        let known = token.and_then(|token| lock(&self.tokens).get(token).cloned());
+        known.map_or(Answer::error(401, "invalid_token"), |claims| Answer::json(&claims))
+    }
+
+    fn grant(&self, request: &Received) -> Answer {
+        let respond = lock(&self.token_endpoint);
+        respond.as_ref().map_or_else(|| self.find(request), |respond| respond(request))
     }
 
     fn introspect(&self, request: &Received) -> Answer {

@@ -1,0 +1,164 @@
+//! Several authorization servers: no token, no answer and no subject of one passes for another's.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{
+        World, assert_answered,
+        authorization_server::{Answer, StubAuthorizationServer},
+        raw::RawResponse,
+        token::now,
+        upstream::{RESULT, Reply},
+    },
+    oracle::{Challenge, refused, still_serves, untouched},
+};
+
+const TWO: &str = "\
+authorization_servers:
+  corp:
+    issuer: ISSUER
+    client: {id: gatehouse, secret: introspection-secret}
+  partner:
+    issuer: PARTNER
+    client: {id: gatehouse, secret: introspection-secret}
+routes:
+  notes:
+    path: /notes
+    upstream: UPSTREAM
+    authorization_servers: [corp, partner]
+    required_scopes: [notes.read]
+  corp-only:
+    path: /corp
+    upstream: UPSTREAM
+    authorization_servers: [corp]
+    audiences: ['GATEWAY/notes']
+    required_scopes: [notes.read]
+";
+
+async fn two() -> (World, StubAuthorizationServer) {
+    let partner = StubAuthorizationServer::start().await;
+    let world = World::with(&TWO.replace("PARTNER", partner.issuer())).await;
+    (world, partner)
+}
+
+fn jws(claims: &Value) -> String {
+    let part = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.AAAA", part(&json!({"alg": "ES256", "kid": "same"})), part(claims))
+}
+
+async fn call(world: &World, path: &str, token: &str) -> RawResponse {
+    world.gateway.post(path).bearer(token).body(crate::harness::PING).send().await
+}
+
+/// J21: the same string is another token at another server.
+#[tokio::test]
+async fn answer_of_one_server_is_not_remembered_for_another() {
+    let (world, partner) = two().await;
+    partner.know("same", &world.claims().json());
+    assert_answered(&call(&world, "/notes", "same").await);
+    let before = world.upstream.bytes_received();
+    for _ in 0..2 {
+        assert_eq!(call(&world, "/corp", "same").await.status, 401);
+    }
+    assert_eq!(world.upstream.bytes_received(), before);
+    assert_eq!(partner.introspection_count(), 1);
+}
+
+/// J21, J08: a server speaks for its own issuer only, whatever it answers.
+#[tokio::test]
+async fn server_does_not_speak_for_another() {
+    let (world, partner) = two().await;
+    let claims = world.claims().with("iss", world.authorization_server.issuer());
+    let token = partner.mint(&claims);
+    refused(
+        &world,
+        "iss",
+        &call(&world, "/notes", &token).await,
+        401,
+        Challenge::Error("invalid_token"),
+    );
+    still_serves(&world).await;
+}
+
+/// K02: the same subject and client at two servers are two principals.
+#[tokio::test]
+async fn session_of_one_subject_is_not_that_of_its_namesake() {
+    let (world, partner) = two().await;
+    world.upstream.answer(|_| {
+        let headers = [("Content-Type", "application/json"), ("Mcp-Session-Id", "canary")];
+        Reply::with(200, &headers, RESULT)
+    });
+    let (own, namesake) = (world.token(), partner.mint(&world.claims()));
+    let opened = call(&world, "/notes", &own).await;
+    assert_eq!(opened.status, 200, "{opened:?}");
+    let session = opened.header("mcp-session-id").expect("a session").to_owned();
+    let with = async |token: &str| {
+        let call = world.gateway.post("/notes").bearer(token).body(crate::harness::PING);
+        call.header("Mcp-Session-Id", &session).send().await
+    };
+    let before = world.upstream.bytes_received();
+    assert_eq!(with(&namesake).await.status, 404);
+    assert_eq!(world.upstream.bytes_received(), before);
+    assert_eq!(with(&own).await.status, 200);
+}
+
+/// O06, J36: a token that names a configured server is shown to no other, and to nobody on a route
+/// that does not take it.
+#[tokio::test]
+async fn token_is_shown_to_no_server_but_the_one_it_names() {
+    let (world, partner) = two().await;
+    let claims = world.claims().json();
+    let token = jws(&json!({"iss": partner.issuer(), "exp": now() + 3600}));
+    for server in [&world.authorization_server, &partner] {
+        server.know(&token, &claims);
+    }
+    assert_eq!(call(&world, "/corp", &token).await.status, 401);
+    untouched(&world, "a route that does not list its server");
+    partner.answer_with(Answer::status(503));
+    refused(&world, "down", &call(&world, "/notes", &token).await, 503, Challenge::Without);
+    assert_eq!(world.authorization_server.introspection_count(), 0);
+    assert_eq!(partner.introspection_count(), 1);
+    still_serves(&world).await;
+}
+
+/// I17: an issuer is one string, equal byte for byte; what resembles it is somebody else's.
+#[tokio::test]
+async fn issuer_that_resembles_a_listed_one_is_nobodys() {
+    let (world, partner) = two().await;
+    let issuer = partner.issuer().to_owned();
+    for iss in [
+        json!(format!("{issuer}/")),
+        json!(issuer.replace("http:", "HTTP:")),
+        json!([issuer]),
+        json!({"x": issuer}),
+        json!(7),
+        Value::Null,
+    ] {
+        let token = jws(&json!({ "iss": iss }));
+        let response = call(&world, "/notes", &token).await;
+        refused(&world, &iss.to_string(), &response, 401, Challenge::Error("invalid_token"));
+    }
+    still_serves(&world).await;
+}
+
+/// I31, L10: nothing in a refusal tells which servers know a token, or of which it is.
+#[tokio::test]
+async fn refusals_do_not_tell_whose_a_token_is() {
+    let (world, partner) = two().await;
+    let strip = |response: &RawResponse| {
+        let id = response.header("x-request-id").unwrap().to_owned();
+        (
+            response.status,
+            response.text().replace(&id, "ID"),
+            response.header("www-authenticate").map(str::to_owned),
+        )
+    };
+    let unknown = strip(&call(&world, "/corp", "nobodys").await);
+    let elsewhere = jws(&json!({"iss": partner.issuer()}));
+    let foreign = jws(&json!({"iss": "https://evil.example"}));
+    for token in [&*elsewhere, &foreign, &partner.mint(&world.claims())] {
+        assert_eq!(strip(&call(&world, "/corp", token).await), unknown);
+    }
+    untouched(&world, "refusals");
+}
