@@ -27,6 +27,7 @@ use super::{
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
     outbound::{Network, Outbound, OutboundError},
+    provider::Provider,
     service_account::ServiceAccounts,
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
@@ -200,6 +201,13 @@ impl AuthorizationServer {
     /// What is known of it, once it is known.
     pub fn discovered(&self) -> Option<Arc<Discovered>> {
         self.discovered.load_full()
+    }
+
+    /// Which product it is, when it is a known one.
+    pub fn provider(&self) -> Option<Provider> {
+        let discovered = self.discovered.load();
+        let by_issuer = || Provider::recognise(self.settings.issuer.as_str(), None);
+        discovered.as_ref().map_or_else(by_issuer, |discovered| discovered.provider)
     }
 
     /// Why it is not ready, if it is not.

@@ -15,7 +15,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::outbound::{Answer, Outbound, OutboundError};
+use super::{
+    outbound::{Answer, Outbound, OutboundError},
+    provider::Provider,
+};
 use crate::{
     config::settings::{AccessTokens, AuthorizationServerSettings, ClientAuthentication},
     oauth::{Issuer, is_loopback},
@@ -33,6 +36,8 @@ pub struct Discovered {
     pub token_endpoint: Option<Url>,
     /// Where a token tells whose it is (OpenID Connect Discovery 1.0 section 3).
     pub userinfo_endpoint: Option<Url>,
+    /// Which product it is, when it is a known one.
+    pub provider: Option<Provider>,
     /// The whole document, with the configured fields in it.
     pub document: Bytes,
 }
@@ -193,6 +198,7 @@ pub fn complete(
         jwks_uri: endpoint(JWKS_URI),
         token_endpoint: endpoint("token_endpoint"),
         userinfo_endpoint: endpoint(USERINFO_ENDPOINT),
+        provider: Provider::recognise(settings.issuer.as_str(), Some(&document)),
         document: Value::Object(document).to_string().into(),
     })
 }

@@ -100,6 +100,7 @@ impl Outbound {
     }
 
     /// The same client on another network.
+    #[must_use]
     pub fn on(self, network: Network) -> Self {
         Self { network, ..self }
     }

@@ -106,10 +106,7 @@ pub fn remedy(provider: Option<Provider>, cure: Cure) -> &'static str {
 
 fn general(cure: Cure) -> &'static str {
     match cure {
-        Cure::Audience => {
-            "have the authorization server put the resource into aud (RFC 8707, or an audience \
-             mapper)"
-        }
+        Cure::Audience => "add an audience mapper",
         Cure::Introspection => {
             "let our client introspect these tokens, in its permissions at the authorization server"
         }
@@ -120,8 +117,7 @@ fn general(cure: Cure) -> &'static str {
              ID metadata documents on"
         }
         Cure::Scope => {
-            "the client must ask for these scopes, and the authorization server grant them; where \
-             they stand is read from claims.scope"
+            "the authorization server must grant them, and claims.scope name the claim they are in"
         }
     }
 }

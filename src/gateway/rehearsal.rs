@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     admission,
-    authenticate::{AuthenticateError, TokenFault, TokenIdentity, bearer::CredentialsError},
+    authenticate::{
+        AuthenticateError, TokenFault, TokenIdentity, authorization_server::Unavailable,
+        bearer::CredentialsError, discovery::DiscoveryError, introspection::IntrospectionError,
+    },
     authorize::Operation,
     forward::request_body,
     jsonrpc::Glance,
@@ -96,6 +99,8 @@ pub struct Rehearsal {
     pub operation: Operation,
     /// Whose the token is, as far as that is known.
     pub token: Option<TokenIdentity>,
+    /// The path of the key that is at fault, where the refusal itself says so.
+    pub blamed: Option<String>,
     /// What the client gets from us; `None` when the request would be forwarded.
     pub answer: Option<OwnAnswer>,
 }
@@ -117,7 +122,7 @@ pub struct OwnAnswer {
 pub async fn rehearse(snapshot: &Snapshot, parts: &Parts, body: &Bytes) -> Rehearsal {
     let (resource, operation, token) = (None, Operation::default(), None);
     let steps = Vec::new();
-    let mut rehearsal = Rehearsal { steps, resource, operation, token, answer: None };
+    let mut rehearsal = Rehearsal { steps, resource, operation, token, blamed: None, answer: None };
     if let Err(rejection) = rehearsal.run(snapshot, parts, body).await {
         rehearsal.refuse(rejection, parts, body);
     }
@@ -184,6 +189,7 @@ impl Rehearsal {
             Rejection::Authenticate(AuthenticateError::Unavailable { .. })
                 | Rejection::DocumentUnavailable
         );
+        self.blamed = blamed(&rejection);
         let ruling = if is_unavailable { Ruling::Unknown(text) } else { Ruling::Refused(text) };
         self.steps.push(Step { stage, ruling });
         if let Some(resource) = rejection.resource() {
@@ -255,6 +261,36 @@ fn look(snapshot: &Snapshot, method: &Method, body: &Bytes) -> Result<Glance, Re
     let max_bytes = snapshot.settings.listen.limits.max_body_bytes;
     let is_whole = body.len() <= request_body::WHOLE_BYTES;
     Ok(request_body::look(body, is_whole, max_bytes)?)
+}
+
+/// The key that is at fault when an authorization server could not be asked.
+fn blamed(rejection: &Rejection) -> Option<String> {
+    let Rejection::Authenticate(AuthenticateError::Unavailable { name, cause }) = rejection else {
+        return None;
+    };
+    let key = match cause {
+        Unavailable::Discovery(error) => match **error {
+            DiscoveryError::Missing(_) => "metadata",
+            DiscoveryError::Issuer { .. }
+            | DiscoveryError::Malformed(_)
+            | DiscoveryError::Outbound(..)
+            | DiscoveryError::Status(..) => "issuer",
+        },
+        Unavailable::Introspection(error) => match **error {
+            IntrospectionError::ClientRefused(_) | IntrospectionError::NotSigned(_) => "client",
+            IntrospectionError::Malformed(_)
+            | IntrospectionError::Outbound(_)
+            | IntrospectionError::Status(_) => "introspection",
+        },
+        Unavailable::KeySet(_)
+        | Unavailable::Lost
+        | Unavailable::NoTokenEndpoint
+        | Unavailable::NotYet
+        | Unavailable::TokenRequest(_)
+        | Unavailable::TooMany
+        | Unavailable::Userinfo(_) => "access_tokens",
+    };
+    Some(format!("authorization_servers.{name}.{key}"))
 }
 
 /// The stage that a refusal comes from.

@@ -45,7 +45,7 @@ pub struct Asked {
     /// The HTTP method.
     #[arg(long, value_name = "METHOD", default_value = "POST")]
     pub http_method: String,
-    /// A further header field, such as 'Origin: https://app.example.com'.
+    /// A further header field, such as `Origin: null`.
     #[arg(long, value_name = "FIELD")]
     pub header: Vec<String>,
     /// Ask nobody: judge a JWT by --key-set, and say what is unknown.

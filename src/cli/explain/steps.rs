@@ -39,6 +39,9 @@ impl<'a> Scene<'a> {
     /// The path of the key that a decision rests on.
     pub(super) fn key(&self, step: &Step) -> String {
         let is_refused = step.ruling != Ruling::Passed;
+        if let (true, Some(blamed)) = (is_refused, &self.rehearsal.blamed) {
+            return blamed.clone();
+        }
         let of_route = |key: &str| match self.route() {
             Some(route) => format!("routes.{}.{key}", route.name),
             None => "routes".to_owned(),
@@ -62,8 +65,7 @@ impl<'a> Scene<'a> {
             Stage::Origin => "listen.allowed_origins".to_owned(),
             Stage::Credentials | Stage::Form => of_route("access"),
             Stage::Token => of_server("access_tokens"),
-            Stage::Kind => of_server("issuer"),
-            Stage::Issuer => of_server("issuer"),
+            Stage::Kind | Stage::Issuer => of_server("issuer"),
             Stage::Audience => self.audience_key(of_route("audiences"), of_route("resource")),
             Stage::Time => of_server("clock_skew"),
             Stage::Session => "sessions".to_owned(),

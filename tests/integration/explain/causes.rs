@@ -1,7 +1,11 @@
 //! Broken set-ups as an operator meets them: the step, the key in the file, and the remedy.
 
 use super::{explained, good, set_up};
-use crate::harness::{NOTES, authorization_server::Answer, token::now};
+use crate::harness::{
+    NOTES,
+    authorization_server::{Answer, StubAuthorizationServer},
+    token::now,
+};
 
 /// Asserts which step refused, the key it names, and words of the remedy.
 #[track_caller]
@@ -32,8 +36,8 @@ async fn wrong_secret() {
     let yaml = yaml.replace("introspection-secret", "x");
     let (code, answer) = explained(&yaml, &token).await;
     assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()));
-    let words = ["refused our own credentials (HTTP 401)", "client.authentication"];
-    blames(&answer, "token", "authorization_servers.corp.access_tokens", &words);
+    let words = ["refused our own credentials (HTTP 401 Unauthorized)", "client.authentication"];
+    blames(&answer, "token", "authorization_servers.corp.client", &words);
 }
 
 #[tokio::test]
@@ -43,7 +47,7 @@ async fn issuer_with_another_slash() {
     let (code, answer) = explained(&yaml.replace(issuer, &format!("{issuer}/")), &token).await;
     assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()));
     let words = [&*format!("names the issuer {issuer:?}"), "byte for byte"];
-    blames(&answer, "token", "authorization_servers.corp.access_tokens", &words);
+    blames(&answer, "token", "authorization_servers.corp.issuer", &words);
 }
 
 #[tokio::test]
@@ -102,5 +106,42 @@ async fn introspection_that_answers_nonsense() {
     let (code, answer) = explained(&yaml, &token).await;
     assert_eq!((code, &answer["status"]), (Some(1), &503.into()));
     let words = ["introspection answer is malformed"];
-    blames(&answer, "token", "authorization_servers.corp.access_tokens", &words);
+    blames(&answer, "token", "authorization_servers.corp.introspection", &words);
+}
+
+#[tokio::test]
+async fn remedies_are_in_the_words_of_the_product() {
+    let server = StubAuthorizationServer::start_at("/realms/main").await;
+    let yaml = NOTES.replace("ISSUER", server.issuer()).replace("UPSTREAM", "http://127.0.0.1:1");
+    let yaml = format!("public_url: http://127.0.0.1:8080\n{yaml}");
+    for (claims, step, key, word) in [
+        (
+            good().audience("account"),
+            "audience",
+            "routes.notes.audiences",
+            "Keycloak: add an Audience mapper",
+        ),
+        (
+            good().scope("x"),
+            "scopes",
+            "routes.notes.required_scopes",
+            "Keycloak: create a client scope",
+        ),
+        (
+            good().with("iss", "https://x"),
+            "issuer",
+            "authorization_servers.corp.issuer",
+            "Keycloak: the issuer is the address",
+        ),
+        (
+            good().with("active", false),
+            "token",
+            "authorization_servers.corp.access_tokens",
+            "Keycloak: the client needs Client authentication",
+        ),
+    ] {
+        let token = server.mint(&claims);
+        let (_, answer) = explained(&yaml, &token).await;
+        blames(&answer, step, key, &[word]);
+    }
 }

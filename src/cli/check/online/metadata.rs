@@ -47,7 +47,7 @@ pub(super) async fn check(asked: &Asked<'_>, findings: &mut Findings<'_>) -> Opt
     };
     let document: Map<String, Value> =
         serde_json::from_slice(&discovered.document).unwrap_or_default();
-    let provider = Provider::recognise(settings.issuer.as_str(), Some(&document));
+    let provider = discovered.provider;
     if let Some(provider) = provider {
         findings.ok("product", format!("looks like {}", provider.name()));
     }
