@@ -137,11 +137,7 @@ impl Authenticator {
     fn judge_time(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
         let skew = self.server.settings().clock_skew.as_secs_f64();
-        let lenience = match facts.evidence {
-            Evidence::Introspection => 0.0,
-            Evidence::Signature => skew,
-        };
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp + lenience <= now) {
+        if let Some(exp) = passed_expiry(facts, now, skew) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp
@@ -161,6 +157,15 @@ impl Authenticator {
     }
 }
 
+/// `exp`, when it has passed.
+fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
+    let lenience = match facts.evidence {
+        Evidence::Introspection => 0.0,
+        Evidence::Signature => skew,
+    };
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
+}
+
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
@@ -174,7 +179,29 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_segment_prefix;
+    use super::*;
+    use crate::{
+        authenticate::{claims::Claims, introspection::Rules, tests::settings},
+        oauth::TokenDigest,
+    };
+
+    #[test]
+    fn i14_exp_of_a_jwt_has_skew_and_that_of_an_introspected_token_has_none() {
+        let rules = Rules::new(&settings("https://as.example"));
+        let claims = Claims::parse(br#"{"exp":1000}"#).unwrap();
+        let facts = TokenFacts::read(&claims, &rules, &TokenDigest::of(b"t")).unwrap();
+        let signed = TokenFacts { evidence: Evidence::Signature, ..facts.clone() };
+        for (now, introspected_passed, signed_passed) in [
+            (999.9, false, false),
+            (1000.0, true, false),
+            (1029.9, true, false),
+            (1030.0, true, true),
+            (5000.0, true, true),
+        ] {
+            let passed = |facts| passed_expiry(facts, now, 30.0).is_some();
+            assert_eq!((passed(&facts), passed(&signed)), (introspected_passed, signed_passed));
+        }
+    }
 
     #[test]
     fn audience_prefix_is_whole_segments_of_one_origin() {

@@ -8,5 +8,6 @@ mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
+mod key_sets;
 mod operators;
 mod refusals;
