@@ -26,6 +26,7 @@ mod claims;
 mod client_authentication;
 mod judge;
 #[cfg(test)]
+#[expect(dead_code, reason = "other tests and benches use the rest")]
 #[path = "../tests/integration/harness/jwt.rs"]
 pub(crate) mod jwt_kit;
 

@@ -277,12 +277,15 @@ mod tests {
         route.count_request(&http::Method::PATCH, http::StatusCode::METHOD_NOT_ALLOWED);
         route.count_denied("expired");
         route.count_upstream(UpstreamOutcome::Timeout);
+        metrics.key_set("corp").changed.inc();
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"gatehouse_requests_total{method="POST",route="notes",status="200"} 1"#,
             r#"gatehouse_requests_total{method="other",route="notes",status="405"} 1"#,
             r#"gatehouse_auth_decisions_total{outcome="denied",reason="expired",route="notes"} 1"#,
             r#"gatehouse_upstream_requests_total{outcome="timeout",route="notes"} 1"#,
+            r#"gatehouse_jwks_refreshes_total{authorization_server="corp",outcome="changed"} 1"#,
+            r#"gatehouse_jwks_refreshes_total{authorization_server="corp",outcome="timeout"} 0"#,
             "gatehouse_connections 0",
         ] {
             assert!(text.lines().any(|each| each == line), "{line} in\n{text}");

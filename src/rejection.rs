@@ -8,6 +8,7 @@
 //! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
 
 mod challenge;
+mod token;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use serde::Serialize;
 use self::challenge::ChallengeError;
 use crate::{
     admission::Inadmissible,
-    authenticate::{AuthenticateError, TokenFault, bearer::CredentialsError},
+    authenticate::{AuthenticateError, bearer::CredentialsError},
     authorize::{AuthorizeError, Operation},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
@@ -286,10 +287,6 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         let error = Challenged::With(ChallengeError::InvalidRequest(why));
         Row::unauthorized(StatusCode::BAD_REQUEST, "invalid_request", error)
     };
-    let invalid = |reason, why| {
-        let error = Challenged::With(ChallengeError::InvalidToken(why));
-        Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
-    };
     match error {
         AuthenticateError::Credentials(CredentialsError::Missing) => {
             Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
@@ -303,19 +300,7 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         AuthenticateError::Credentials(CredentialsError::Syntax) => {
             malformed("The Authorization header is malformed")
         }
-        AuthenticateError::Invalid(token) => match token.fault() {
-            TokenFault::BadSignature => invalid("bad_signature", NOT_VALID),
-            TokenFault::Bound => invalid("bound_token", BOUND),
-            TokenFault::Expired => invalid("expired", "The access token expired"),
-            TokenFault::Inactive => invalid("inactive", NOT_VALID),
-            TokenFault::Malformed => invalid("malformed_token", NOT_VALID),
-            TokenFault::NotYetValid => invalid("not_yet_valid", NOT_VALID),
-            TokenFault::OtherType => invalid("wrong_token_type", NOT_VALID),
-            TokenFault::UnknownKey => invalid("unknown_key", NOT_VALID),
-            TokenFault::UnsupportedAlgorithm => invalid("unsupported_algorithm", NOT_VALID),
-            TokenFault::WrongAudience => invalid("wrong_audience", WRONG_AUDIENCE),
-            TokenFault::WrongIssuer => invalid("wrong_issuer", NOT_VALID),
-        },
+        AuthenticateError::Invalid(token) => token::row(token.fault()),
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
         }
@@ -393,9 +378,6 @@ fn route_row(error: &RouteError) -> Row {
 }
 
 const AUTHORIZATION_SERVER: &str = "Authorization server unavailable";
-const BOUND: &str = "The access token is bound to a key that was not shown";
-const NOT_VALID: &str = "The access token is not valid";
-const WRONG_AUDIENCE: &str = "The access token was not issued for this resource";
 
 /// How long a client should wait for what failed to come back.
 const RETRY_AFTER_SECONDS: &str = "5";

@@ -159,11 +159,7 @@ impl Authenticator {
     ) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
         let skew = server.clock_skew.as_secs_f64();
-        let lenience = match facts.evidence {
-            Evidence::Introspection | Evidence::Userinfo => 0.0,
-            Evidence::Signature => skew,
-        };
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp + lenience <= now) {
+        if let Some(exp) = passed_expiry(facts, now, skew) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp
@@ -183,6 +179,15 @@ impl Authenticator {
     }
 }
 
+/// `exp`, when it has passed.
+fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
+    let lenience = match facts.evidence {
+        Evidence::Introspection | Evidence::Userinfo => 0.0,
+        Evidence::Signature => skew,
+    };
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
+}
+
 const MAX_SHOWN_CHARACTERS: usize = 80;
 
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
@@ -198,7 +203,29 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidToken, is_segment_prefix};
+    use super::*;
+    use crate::{
+        authenticate::{claims::Claims, introspection::Rules, tests::settings},
+        oauth::TokenDigest,
+    };
+
+    #[test]
+    fn i14_exp_of_a_jwt_has_skew_and_that_of_an_introspected_token_has_none() {
+        let rules = Rules::new(&settings("https://as.example"));
+        let claims = Claims::parse(br#"{"exp":1000}"#).unwrap();
+        let facts = TokenFacts::read(&claims, &rules, &TokenDigest::of(b"t")).unwrap();
+        let signed = TokenFacts { evidence: Evidence::Signature, ..facts.clone() };
+        for (now, introspected_passed, signed_passed) in [
+            (999.9, false, false),
+            (1000.0, true, false),
+            (1029.9, true, false),
+            (1030.0, true, true),
+            (5000.0, true, true),
+        ] {
+            let passed = |facts| passed_expiry(facts, now, 30.0).is_some();
+            assert_eq!((passed(&facts), passed(&signed)), (introspected_passed, signed_passed));
+        }
+    }
 
     #[test]
     fn detail_names_who_was_asked_and_what_would_be_taken() {

@@ -177,3 +177,27 @@ const KEY_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json,
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_found_among_the_directives() {
+        for (value, seconds) in [
+            ("max-age=60", Some(60)),
+            ("public, max-age=60, must-revalidate", Some(60)),
+            ("no-transform,Max-Age=\"60\"", Some(60)),
+            ("s-maxage=9, max-age=60", Some(60)),
+            ("max-age=60, max-age=9", Some(60)),
+            ("max-age=-1", None),
+            ("max-age=x", None),
+            ("max-age", None),
+            ("no-store", None),
+            ("", None),
+        ] {
+            let found = max_age(&HeaderValue::from_static(value));
+            assert_eq!(found, seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod demo_tour;
 mod documents;
 mod forwarding;
 mod introspection;
+mod key_sets;
 mod operators;
 mod refusals;
 mod tokens;

@@ -19,9 +19,6 @@ async fn each_algorithm_is_accepted_by_a_key_of_its_type() {
         let nameless = key(algorithm).nameless().token(&bench.claims());
         bench.facts(&nameless).await;
     }
-    let large = SigningKey::generate_rsa_4096("RS512").named("large");
-    let with_large = Bench::with(&[large.jwk()]).await;
-    with_large.facts(&large.token(&bench.claims())).await;
     let renamed =
         key("EdDSA").named("EdDSA").token_with(&json!({"alg": "Ed25519"}), &bench.claims());
     bench.facts(&renamed).await;
