@@ -3,6 +3,9 @@
 //! It prints and asserts nothing; `cargo bench --bench stages` takes some seconds. The whole path
 //! against nginx is `benches/proxy.py`'s business.
 
+#[path = "stages/jwt.rs"]
+mod jwt;
+
 use std::{hint::black_box, sync::Arc, time::Duration};
 
 use bytes::Bytes;

@@ -31,6 +31,18 @@ pub mod mcp {
     pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
     /// `Last-Event-ID` (WHATWG server-sent events).
     pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+    /// Whether a revision is 2026-07-28 or later: without sessions, with mirrored headers.
+    /// Revisions are dates; later ones compare greater.
+    pub fn is_modern_revision(version: &[u8]) -> bool {
+        let is_dash = |at| matches!(at, 4 | 7);
+        let is_date = |(at, byte): (usize, &u8)| {
+            if is_dash(at) { *byte == b'-' } else { byte.is_ascii_digit() }
+        };
+        version.len() == 10
+            && version.iter().enumerate().all(is_date)
+            && version >= b"2026-07-28".as_slice()
+    }
 }
 
 /// Why a request head is refused before routing; the connection closes afterwards.

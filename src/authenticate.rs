@@ -17,6 +17,7 @@ pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
 pub mod jwt;
+pub mod key_set;
 pub mod outbound;
 pub mod provider;
 pub mod service_account;
@@ -30,6 +31,10 @@ mod basic;
 mod claims;
 mod client_assertion;
 mod judge;
+#[cfg(test)]
+#[expect(dead_code, reason = "other tests and benches use the rest")]
+#[path = "../tests/integration/harness/jwt.rs"]
+pub(crate) mod jwt_kit;
 
 use std::sync::Arc;
 
@@ -202,8 +207,9 @@ pub(crate) mod tests {
 
     use crate::config::settings::{
         AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
-        IntrospectionSettings,
+        IntrospectionSettings, JwtSettings,
     };
+    use crate::oauth::SignatureAlgorithm;
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
         AuthorizationServerSettings {
@@ -222,6 +228,11 @@ pub(crate) mod tests {
                 cache_negative_ttl: Duration::from_secs(10),
                 cache_max_entries: 10,
                 stale_if_error: Duration::ZERO,
+            },
+            jwt: JwtSettings {
+                algorithms: SignatureAlgorithm::ALL.to_vec(),
+                required_type: None,
+                cache_max_entries: 10,
             },
             claims: ClaimNames {
                 scope: vec!["scope".into()],

@@ -4,6 +4,11 @@
 //! 2. On a protected route every request needs all of the route's `required_scopes`.
 //! 3. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
 
+pub mod operation;
+pub mod rules;
+
+mod mirror;
+
 use crate::{
     authenticate::{
         VerifiedToken,

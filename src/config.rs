@@ -12,6 +12,7 @@
 
 mod compile;
 mod file;
+pub mod glob;
 mod locate;
 mod node;
 mod places;

@@ -184,10 +184,8 @@ impl Upstream {
     ) -> Result<Option<String>, UnknownSession> {
         let Some(reference) = headers.get(mcp::SESSION_ID) else { return Ok(None) };
         // Revision 2026-07-28 has no sessions: a leftover field means nothing.
-        let is_sessionless = headers.get(mcp::PROTOCOL_VERSION).is_some_and(|version| {
-            is_revision(version.as_bytes()) && version.as_bytes() >= FIRST_WITHOUT_SESSIONS
-        });
-        if is_sessionless {
+        let version = headers.get(mcp::PROTOCOL_VERSION);
+        if version.is_some_and(|version| mcp::is_modern_revision(version.as_bytes())) {
             return Ok(None);
         }
         let reference = reference.to_str().map_err(|_| UnknownSession)?;
@@ -352,24 +350,11 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Whether a protocol version is a date, as revisions are.
-fn is_revision(version: &[u8]) -> bool {
-    let is_dash = |at| matches!(at, 4 | 7);
-    version.len() == 10
-        && version
-            .iter()
-            .enumerate()
-            .all(|(at, byte)| if is_dash(at) { *byte == b'-' } else { byte.is_ascii_digit() })
-}
-
 fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
     match query {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),
     }
 }
-
-/// The first revision of the protocol that has no sessions; revisions sort as text.
-const FIRST_WITHOUT_SESSIONS: &[u8] = b"2026-07-28";
 
 const X_ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");

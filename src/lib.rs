@@ -58,7 +58,7 @@
 //! | [`resource`] | what the stages need of one route; the metadata documents, rendered once |
 //! | [`forward`] | a permitted request goes upstream, the response streams back; seals sessions |
 //! | [`authorize`] | scopes: may this caller do this operation here? |
-//! | [`authenticate`] | bearer token to verified token: discovery, introspection, cache, verdict |
+//! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |
 //! | [`config`] | YAML to settings that cannot be wrong; all problems at once, with their places |
 //! | [`logging`] | where log lines go, and in which form |

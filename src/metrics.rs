@@ -59,18 +59,21 @@ metrics! {
     /// Requests let through or refused for their token or its scopes.
     auth_decisions: IntCounterVec =
         "gatehouse_auth_decisions_total" ["route", "outcome", "reason"],
-    /// Looks into the cache of introspected tokens.
+    /// Looks into what is remembered of tokens.
     token_cache_lookups: IntCounterVec =
         "gatehouse_token_cache_lookups_total" ["authorization_server", "result"],
     /// Tokens remembered, active and inactive.
     token_cache_entries: IntGaugeVec =
         "gatehouse_token_cache_entries" ["authorization_server"],
-    /// Introspection requests, by how they ended.
+    /// Introspection and userinfo requests, by how they ended.
     introspection_requests: IntCounterVec =
         "gatehouse_introspection_requests_total" ["authorization_server", "outcome"],
-    /// Seconds an introspection request took.
+    /// Seconds an introspection or userinfo request took.
     introspection_duration: HistogramVec =
         "gatehouse_introspection_duration_seconds" ["authorization_server"],
+    /// Fetches of key sets, by how they ended.
+    jwks_refreshes: IntCounterVec =
+        "gatehouse_jwks_refreshes_total" ["authorization_server", "outcome"],
     /// Requests sent upstream, by how they ended.
     upstream_requests: IntCounterVec = "gatehouse_upstream_requests_total" ["route", "outcome"],
     /// Seconds from a request's being sent upstream to its response's head.
@@ -130,8 +133,34 @@ impl Metrics {
             error: request("error"),
             timeout: request("timeout"),
             duration: self.introspection_duration.with_label_values(&[name]),
+            key_set: self.key_set(name),
         }
     }
+}
+
+impl Metrics {
+    /// The series of the key set of one authorization server.
+    pub fn key_set(&self, name: &str) -> KeySetMetrics {
+        let refresh = |outcome| self.jwks_refreshes.with_label_values(&[name, outcome]);
+        KeySetMetrics {
+            changed: refresh("changed"),
+            unchanged: refresh("unchanged"),
+            unusable: refresh("unusable"),
+            error: refresh("error"),
+            timeout: refresh("timeout"),
+        }
+    }
+}
+
+/// The series of the key set of one authorization server, looked up once.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the label value of the same name")]
+pub struct KeySetMetrics {
+    pub changed: IntCounter,
+    pub unchanged: IntCounter,
+    pub unusable: IntCounter,
+    pub error: IntCounter,
+    pub timeout: IntCounter,
 }
 
 /// The series of one route, looked up once.
@@ -196,6 +225,7 @@ pub struct AuthorizationServerMetrics {
     pub error: IntCounter,
     pub timeout: IntCounter,
     pub duration: Histogram,
+    pub key_set: KeySetMetrics,
 }
 
 /// How a request sent upstream ended.
@@ -247,12 +277,15 @@ mod tests {
         route.count_request(&http::Method::PATCH, http::StatusCode::METHOD_NOT_ALLOWED);
         route.count_denied("expired");
         route.count_upstream(UpstreamOutcome::Timeout);
+        metrics.key_set("corp").changed.inc();
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"gatehouse_requests_total{method="POST",route="notes",status="200"} 1"#,
             r#"gatehouse_requests_total{method="other",route="notes",status="405"} 1"#,
             r#"gatehouse_auth_decisions_total{outcome="denied",reason="expired",route="notes"} 1"#,
             r#"gatehouse_upstream_requests_total{outcome="timeout",route="notes"} 1"#,
+            r#"gatehouse_jwks_refreshes_total{authorization_server="corp",outcome="changed"} 1"#,
+            r#"gatehouse_jwks_refreshes_total{authorization_server="corp",outcome="timeout"} 0"#,
             "gatehouse_connections 0",
         ] {
             assert!(text.lines().any(|each| each == line), "{line} in\n{text}");

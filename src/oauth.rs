@@ -10,13 +10,17 @@
 //! It knows nothing of HTTP, YAML or JSON-RPC.
 
 mod identifier;
+mod implication;
 mod private_key;
 mod scope;
+mod signature_algorithm;
 mod token;
 
 pub use identifier::{
     ClientId, InvalidIdentifier, Issuer, PublicOrigin, ResourceIdentifier, Subject, is_loopback,
 };
+pub use implication::{Cycle, Implications};
 pub use private_key::{AssertionKey, PrivateKeyPem, UnusableKey, key_set};
 pub use scope::{InvalidScopeToken, Scope, ScopeToken};
+pub use signature_algorithm::SignatureAlgorithm;
 pub use token::{BearerToken, MalformedToken, Secret, TokenDigest};

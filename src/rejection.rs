@@ -8,6 +8,7 @@
 //! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
 
 mod challenge;
+mod token;
 
 use std::sync::Arc;
 
@@ -18,9 +19,7 @@ use serde::Serialize;
 use self::challenge::ChallengeError;
 use crate::{
     admission::Inadmissible,
-    authenticate::{
-        AuthenticateError, TokenFault, bearer::CredentialsError, service_account::AccountError,
-    },
+    authenticate::{AuthenticateError, bearer::CredentialsError, service_account::AccountError},
     authorize::{AuthorizeError, Operation},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
@@ -295,14 +294,8 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         let error = Challenged::With(ChallengeError::InvalidRequest(why));
         Row::unauthorized(StatusCode::BAD_REQUEST, "invalid_request", error)
     };
-    let invalid = |reason, why| {
-        let error = Challenged::With(ChallengeError::InvalidToken(why));
-        Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
-    };
     match error {
-        AuthenticateError::Account(AccountError::Refused(_)) => {
-            invalid("client_refused", NOT_VALID)
-        }
+        AuthenticateError::Account(AccountError::Refused(_)) => token::client_refused(),
         AuthenticateError::Account(AccountError::TooManyAttempts) => Row {
             is_passing: true,
             ..Row::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "too_many_attempts")
@@ -320,15 +313,7 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         AuthenticateError::Credentials(CredentialsError::Syntax) => {
             malformed("The Authorization header is malformed")
         }
-        AuthenticateError::Invalid(token) => match token.fault() {
-            TokenFault::Bound => invalid("bound_token", BOUND),
-            TokenFault::Expired => invalid("expired", "The access token expired"),
-            TokenFault::Inactive => invalid("inactive", NOT_VALID),
-            TokenFault::NotYetValid => invalid("not_yet_valid", NOT_VALID),
-            TokenFault::OtherType => invalid("wrong_token_type", NOT_VALID),
-            TokenFault::WrongAudience => invalid("wrong_audience", WRONG_AUDIENCE),
-            TokenFault::WrongIssuer => invalid("wrong_issuer", NOT_VALID),
-        },
+        AuthenticateError::Invalid(token) => token::row(token.fault()),
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
         }
@@ -406,9 +391,6 @@ fn route_row(error: &RouteError) -> Row {
 }
 
 const AUTHORIZATION_SERVER: &str = "Authorization server unavailable";
-const BOUND: &str = "The access token is bound to a key that was not shown";
-const NOT_VALID: &str = "The access token is not valid";
-const WRONG_AUDIENCE: &str = "The access token was not issued for this resource";
 
 /// How long a client should wait for what failed to come back.
 const RETRY_AFTER_SECONDS: &str = "5";

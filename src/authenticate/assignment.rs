@@ -67,7 +67,7 @@ impl Authenticator {
                 Err(InvalidToken::of_another_issuer(&issuer, &self.issuers()).into())
             }
             Assignment::Named(server, by_issuer) => {
-                conclude(server, server.learn(token, digest, by_issuer).await)
+                conclude(server, find_out(server, token, digest, by_issuer).await)
             }
             Assignment::Open => self.ask_around(token, digest).await,
         }
@@ -76,10 +76,7 @@ impl Authenticator {
     async fn ask_around(&self, token: &BearerToken, digest: TokenDigest) -> Known {
         let mut unavailable = None;
         for server in self.servers.iter().filter(|server| server.is_asked()) {
-            let knowledge = match server.look_up(&digest) {
-                Some(knowledge) => knowledge,
-                None => server.learn(token, digest, false).await,
-            };
+            let knowledge = find_out(server, token, digest, false).await;
             match knowledge {
                 Knowledge::Inactive => {}
                 Knowledge::Unavailable(_) => {
@@ -139,12 +136,25 @@ impl Authenticator {
     }
 }
 
+/// What a server remembers of a token, which has been counted, or says now.
+async fn find_out(
+    server: &Arc<AuthorizationServer>,
+    token: &BearerToken,
+    digest: TokenDigest,
+    names_it: bool,
+) -> Knowledge {
+    match server.look_up(&digest) {
+        Some(knowledge) => knowledge,
+        None => server.learn(token, digest, names_it).await,
+    }
+}
+
 fn conclude(server: &Arc<AuthorizationServer>, knowledge: Knowledge) -> Known {
     let name = &server.settings().name;
     match knowledge {
         Knowledge::Active(facts) => Ok(TokenIdentity { facts, server: Arc::clone(server) }),
         Knowledge::Inactive => Err(InvalidToken::inactive(&[name], server.provider()).into()),
-        Knowledge::Refused(fault) => Err(InvalidToken::refused(name, &fault).into()),
+        Knowledge::Refused(fault) => Err(InvalidToken::from(&fault).into()),
         Knowledge::Unavailable(cause) => {
             Err(AuthenticateError::Unavailable { name: name.clone(), cause })
         }

@@ -25,7 +25,8 @@ use super::{
     client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
-    jwt::{JwtFault, JwtVerifier, KeySetError, KeySetMetrics, Verified},
+    jwt::{JwtFault, JwtVerifier, Verified},
+    key_set::KeySetError,
     outbound::{Network, Outbound, OutboundError},
     provider::Provider,
     service_account::ServiceAccounts,
@@ -156,7 +157,8 @@ impl AuthorizationServer {
         let outbound = outbound.on(network);
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
-            JwtVerifier::start(&settings, outbound.clone(), clock, background, KeySetMetrics)
+            let metrics = metrics.key_set.clone();
+            JwtVerifier::start(&settings, outbound.clone(), clock, background, metrics)
         });
         // Service accounts show their own credentials alone.
         let plain = match client.tls_identity() {

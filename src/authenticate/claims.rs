@@ -80,6 +80,11 @@ impl Claims {
         self.0.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest)
     }
 
+    /// Whether a member of this name is there, `null` included.
+    pub fn has_member(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn read<'a, T>(
         &'a self,
         name: &str,

@@ -222,7 +222,8 @@ const INTROSPECTION_ENDPOINT: &str = "introspection_endpoint";
 const JWKS_URI: &str = "jwks_uri";
 const USERINFO_ENDPOINT: &str = "userinfo_endpoint";
 
-fn is_acceptable(url: &Url, allow_http: bool) -> bool {
+/// Whether an endpoint may be called: https, on this machine, or `insecure_allow_http`.
+pub(super) fn is_acceptable(url: &Url, allow_http: bool) -> bool {
     match url.scheme() {
         "https" => true,
         "http" => allow_http || is_loopback(url),

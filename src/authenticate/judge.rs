@@ -25,16 +25,24 @@ pub struct InvalidToken {
 /// What is wrong with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFault {
+    /// Its signature does not verify.
+    BadSignature,
     /// It is bound to a key, and no proof of that key was asked for.
     Bound,
     /// It expired.
     Expired,
     /// The authorization server says that it is not active.
     Inactive,
+    /// It is no well-formed JWT.
+    Malformed,
     /// Its time has not come.
     NotYetValid,
     /// It is no access token.
     OtherType,
+    /// The key it names is not in the authorization server's key set.
+    UnknownKey,
+    /// It is signed with an algorithm that is not allowed.
+    UnsupportedAlgorithm,
     /// It was issued for another resource, or for none.
     WrongAudience,
     /// It is another issuer's.
@@ -79,6 +87,8 @@ impl InvalidToken {
     }
 
     pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
+        // Whoever sent the token wrote it.
+        let issuer: String = issuer.chars().take(MAX_SHOWN_CHARACTERS).collect();
         let detail = format!(
             "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
              must log in at one of these, or the route must list that server in \
@@ -88,12 +98,14 @@ impl InvalidToken {
         Self::new(TokenFault::WrongIssuer, detail)
     }
 
-    pub(super) fn refused(server: &str, fault: &JwtFault) -> Self {
-        Self::new(TokenFault::WrongIssuer, format!("{server}: {fault}"))
-    }
-
     fn new(fault: TokenFault, detail: String) -> Self {
         Self { fault, detail: detail.into(), identity: None }
+    }
+}
+
+impl From<&JwtFault> for InvalidToken {
+    fn from(fault: &JwtFault) -> Self {
+        Self::new(fault.token_fault(), fault.to_string())
     }
 }
 
@@ -158,11 +170,7 @@ impl Authenticator {
     ) -> Result<(), InvalidToken> {
         let now = self.clock.unix_seconds();
         let skew = server.clock_skew.as_secs_f64();
-        let lenience = match facts.evidence {
-            Evidence::Introspection | Evidence::Userinfo => 0.0,
-            Evidence::Signature => skew,
-        };
-        if let Some(exp) = facts.expires_at.filter(|exp| *exp + lenience <= now) {
+        if let Some(exp) = passed_expiry(facts, now, skew) {
             let detail = format!(
                 "the token expired {:.0} s ago (exp {exp:.0}): the client must refresh it",
                 now - exp
@@ -188,6 +196,17 @@ fn in_its_words(provider: Option<Provider>, cure: Cure) -> String {
     format!(" ({})", provider::remedy(Some(provider), cure))
 }
 
+/// `exp`, when it has passed.
+fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
+    let lenience = match facts.evidence {
+        Evidence::Introspection | Evidence::Userinfo => 0.0,
+        Evidence::Signature => skew,
+    };
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
+}
+
+const MAX_SHOWN_CHARACTERS: usize = 80;
+
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
@@ -201,7 +220,43 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_segment_prefix;
+    use super::*;
+    use crate::{
+        authenticate::{claims::Claims, introspection::Rules, tests::settings},
+        oauth::TokenDigest,
+    };
+
+    #[test]
+    fn i14_exp_of_a_jwt_has_skew_and_that_of_an_introspected_token_has_none() {
+        let rules = Rules::new(&settings("https://as.example"));
+        let claims = Claims::parse(br#"{"exp":1000}"#).unwrap();
+        let facts = TokenFacts::read(&claims, &rules, &TokenDigest::of(b"t")).unwrap();
+        let signed = TokenFacts { evidence: Evidence::Signature, ..facts.clone() };
+        for (now, introspected_passed, signed_passed) in [
+            (999.9, false, false),
+            (1000.0, true, false),
+            (1029.9, true, false),
+            (1030.0, true, true),
+            (5000.0, true, true),
+        ] {
+            let passed = |facts| passed_expiry(facts, now, 30.0).is_some();
+            assert_eq!((passed(&facts), passed(&signed)), (introspected_passed, signed_passed));
+        }
+    }
+
+    #[test]
+    fn detail_names_who_was_asked_and_what_would_be_taken() {
+        let detail = InvalidToken::inactive(&["corp"], None).to_string();
+        assert!(detail.starts_with("authorization server corp says the token is not active"));
+        let detail = InvalidToken::inactive(&["corp", "partner"], None).to_string();
+        assert!(
+            detail.starts_with("each of the authorization servers corp, partner says the token")
+        );
+        let iss = format!("https://evil.example/\n{}", "x".repeat(10_000));
+        let detail = InvalidToken::of_another_issuer(&iss, &["https://a", "https://b"]).to_string();
+        assert!(detail.contains(r"evil.example/\nxxx") && detail.len() < 400, "{detail}");
+        assert!(detail.contains("takes tokens of [https://a, https://b]"), "{detail}");
+    }
 
     #[test]
     fn audience_prefix_is_whole_segments_of_one_origin() {

@@ -43,6 +43,8 @@ pub struct Answer {
     pub is_jwt: bool,
     /// Its header fields.
     pub headers: HeaderMap,
+    /// How long it may be used (RFC 9111 section 5.2.2.1), when it says so.
+    pub max_age: Option<Duration>,
     /// Its body, within the bound.
     pub body: Bytes,
 }
@@ -121,6 +123,12 @@ impl Outbound {
         self.answer(request.header(header::AUTHORIZATION, authorization), MAX_ANSWER_BYTES).await
     }
 
+    /// Fetches a key set, which has a media type of its own (RFC 7517 section 8.5.2).
+    pub async fn fetch_key_set(&self, url: &Url) -> Result<Answer, OutboundError> {
+        let request = self.client.get(url.clone()).header(header::ACCEPT, KEY_SET);
+        self.answer(request, MAX_DOCUMENT_BYTES).await
+    }
+
     /// Posts a form.
     pub async fn post_form(
         &self,
@@ -163,7 +171,7 @@ fn offline(
     let is_fetch = request.build().is_ok_and(|request| request.method() == http::Method::GET);
     let body = key_set.filter(|_| is_fetch).cloned().ok_or(OutboundError::Offline)?;
     let (status, headers) = (StatusCode::OK, HeaderMap::new());
-    Ok(Answer { status, is_json: true, is_jwt: false, headers, body })
+    Ok(Answer { status, is_json: true, is_jwt: false, headers, max_age: None, body })
 }
 
 async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
@@ -171,6 +179,7 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let is_json = content_type.is_some_and(|value| is_type(value, "application/json"));
     let is_jwt = content_type.is_some_and(|value| is_type(value, "application/jwt"));
+    let max_age = response.headers().get(header::CACHE_CONTROL).and_then(max_age);
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > max_bytes {
@@ -179,12 +188,22 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         body.extend_from_slice(&chunk);
     }
     let headers = std::mem::take(response.headers_mut());
-    Ok(Answer { status: response.status(), is_json, is_jwt, headers, body: body.into() })
+    let status = response.status();
+    Ok(Answer { status, is_json, is_jwt, headers, max_age, body: body.into() })
 }
 
 fn is_type(content_type: &HeaderValue, wanted: &str) -> bool {
     let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(wanted)
+}
+
+fn max_age(cache_control: &HeaderValue) -> Option<Duration> {
+    cache_control.to_str().ok()?.split(',').find_map(|directive| {
+        let (name, seconds) = directive.split_once('=')?;
+        let is_max_age = name.trim().eq_ignore_ascii_case("max-age");
+        let seconds = seconds.trim().trim_matches('"').parse().ok().filter(|_| is_max_age);
+        seconds.map(Duration::from_secs)
+    })
 }
 
 fn failure(error: &reqwest::Error) -> OutboundError {
@@ -206,6 +225,31 @@ fn chain(error: &reqwest::Error) -> Box<str> {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const KEY_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_found_among_the_directives() {
+        for (value, seconds) in [
+            ("max-age=60", Some(60)),
+            ("public, max-age=60, must-revalidate", Some(60)),
+            ("no-transform,Max-Age=\"60\"", Some(60)),
+            ("s-maxage=9, max-age=60", Some(60)),
+            ("max-age=60, max-age=9", Some(60)),
+            ("max-age=-1", None),
+            ("max-age=x", None),
+            ("max-age", None),
+            ("no-store", None),
+            ("", None),
+        ] {
+            let found = max_age(&HeaderValue::from_static(value));
+            assert_eq!(found, seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+}

@@ -103,6 +103,9 @@ impl TokenCache {
 
     /// How many tokens are remembered, roughly.
     pub fn len(&self) -> u64 {
+        // Otherwise the last insertions, and expired entries, are not counted right.
+        self.active.run_pending_tasks();
+        self.inactive.run_pending_tasks();
         self.active.entry_count() + self.inactive.entry_count()
     }
 

@@ -133,7 +133,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Result<Granted, TokenRequestError> {
         let status = StatusCode::from_u16(status).unwrap();
         let (headers, body) = (http::HeaderMap::new(), body.to_owned().into());
-        read(&Answer { status, is_json: true, is_jwt: false, headers, body })
+        read(&Answer { status, is_json: true, is_jwt: false, headers, max_age: None, body })
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             is_json: true,
             is_jwt: false,
+            max_age: None,
             body: body.to_owned().into(),
         };
         let rules = Rules::new(&super::super::tests::settings("https://as.example"));

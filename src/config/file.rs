@@ -55,7 +55,7 @@ mod authorization_server;
 mod listen;
 mod route;
 
-pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection};
+pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection, Jwt};
 pub(super) use listen::{Admin, Limits, Listen, Sessions, Telemetry};
 pub(super) use route::{Header, Route, Upstream};
 

@@ -3,6 +3,8 @@
 //! Every field has been checked against every other; defaults are filled in, secrets read, URLs
 //! parsed. The stages are built from these types and never see the file.
 
+mod rules;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
@@ -10,11 +12,12 @@ use ipnet::IpNet;
 use serde_json::{Map, Value};
 use url::Url;
 
+pub use self::rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied};
 use crate::{
     logging::LogFormat,
     oauth::{
         AssertionKey, BearerToken, ClientId, Issuer, PrivateKeyPem, PublicOrigin,
-        ResourceIdentifier, Scope, Secret,
+        ResourceIdentifier, Scope, Secret, SignatureAlgorithm,
     },
 };
 
@@ -134,6 +137,8 @@ pub struct AuthorizationServerSettings {
     pub client: ClientAuthentication,
     /// `introspection`.
     pub introspection: IntrospectionSettings,
+    /// `jwt`: how tokens that are JWTs are verified.
+    pub jwt: JwtSettings,
     /// `claims`: where to read what.
     pub claims: ClaimNames,
     /// `tls.ca`: PEM bundle that replaces the platform's trust, already read.
@@ -292,6 +297,24 @@ pub struct IntrospectionSettings {
     pub cache_max_entries: u64,
     /// How long past its TTL an active answer may serve while the server fails; zero: not at all.
     pub stale_if_error: Duration,
+}
+
+/// `jwt` (RFC 7519, RFC 9068).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtSettings {
+    /// What a token may be signed with.
+    pub algorithms: Vec<SignatureAlgorithm>,
+    /// The `typ` that every token must have, when one is insisted on.
+    pub required_type: Option<RequiredTokenType>,
+    /// Verified tokens remembered.
+    pub cache_max_entries: u64,
+}
+
+/// `jwt.required_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequiredTokenType {
+    /// `at+jwt` (RFC 9068 section 2.1).
+    AtJwt,
 }
 
 /// `claims`: names tried in order; the first present wins. One that begins with `/` is a JSON

@@ -20,13 +20,19 @@ use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
     secret::{describe, read_secret, resolve_path},
-    settings::{AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch},
+    settings::{
+        AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch,
+        RequiredTokenType,
+    },
     suggest::closest,
     web::{HostHeader, HttpUrl, Name, RoutePath, UpstreamUrl},
 };
 use crate::{
     logging::LogFormat,
-    oauth::{Issuer, PrivateKeyPem, PublicOrigin, ResourceIdentifier, ScopeToken, Secret},
+    oauth::{
+        Issuer, PrivateKeyPem, PublicOrigin, ResourceIdentifier, ScopeToken, Secret,
+        SignatureAlgorithm,
+    },
 };
 
 /// Gives a type with `FromStr` its place in the file and in the schema.
@@ -107,6 +113,20 @@ choice!(AudienceMatch {
     "prefix" => Self::Prefix,
     "client_id" => Self::ClientId,
     "off" => Self::Off,
+});
+
+choice!(RequiredTokenType { "at+jwt" => Self::AtJwt });
+choice!(SignatureAlgorithm {
+    "RS256" => Self::Rs256,
+    "RS384" => Self::Rs384,
+    "RS512" => Self::Rs512,
+    "PS256" => Self::Ps256,
+    "PS384" => Self::Ps384,
+    "PS512" => Self::Ps512,
+    "ES256" => Self::Es256,
+    "ES384" => Self::Es384,
+    "ES512" => Self::Es512,
+    "EdDSA" => Self::EdDsa,
 });
 
 /// `telemetry.log.level`.

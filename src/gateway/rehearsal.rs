@@ -322,7 +322,11 @@ fn authenticate_stage(error: &AuthenticateError) -> Stage {
         // Nothing is known of it: it never came to a verdict on what it says.
         AuthenticateError::Invalid(token) if token.identity().is_none() => Stage::Token,
         AuthenticateError::Invalid(token) => match token.fault() {
-            TokenFault::Inactive => Stage::Token,
+            TokenFault::BadSignature
+            | TokenFault::Inactive
+            | TokenFault::Malformed
+            | TokenFault::UnknownKey
+            | TokenFault::UnsupportedAlgorithm => Stage::Token,
             TokenFault::Bound | TokenFault::OtherType => Stage::Kind,
             TokenFault::WrongIssuer => Stage::Issuer,
             TokenFault::WrongAudience => Stage::Audience,

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        World, assert_answered,
+        Parties, World, assert_answered,
         authorization_server::{Answer, StubAuthorizationServer},
+        jwt::SigningKey,
         raw::RawResponse,
         token::now,
         upstream::{RESULT, Reply},
@@ -161,4 +162,56 @@ async fn refusals_do_not_tell_whose_a_token_is() {
         assert_eq!(strip(&call(&world, "/corp", token).await), unknown);
     }
     untouched(&world, "refusals");
+}
+
+/// Two servers whose tokens are verified here, with these key sets.
+async fn verified(corp_keys: &[Value], partner_keys: &[Value]) -> (World, StubAuthorizationServer) {
+    let partner = StubAuthorizationServer::start().await;
+    let parties = Parties::start().await;
+    for (server, keys) in [(&parties.authorization_server, corp_keys), (&partner, partner_keys)] {
+        server.publish_keys(keys);
+    }
+    let client = "client: {id: gatehouse, secret: introspection-secret}";
+    let yaml = TWO
+        .replacen(client, "metadata: {jwks_uri: 'ISSUER/jwks'}", 1)
+        .replacen(client, "metadata: {jwks_uri: 'PARTNER/jwks'}", 1)
+        .replace("PARTNER", partner.issuer());
+    (parties.with(&yaml).await, partner)
+}
+
+/// I23: keys are looked up under the issuer that a token names, whatever they are called.
+#[tokio::test]
+async fn key_of_one_issuer_signs_nothing_for_another() {
+    let (corp, other) = (SigningKey::generate("ES256"), SigningKey::generate("ES256"));
+    let (world, partner) = verified(&[corp.jwk()], &[other.jwk()]).await;
+    let claims = |issuer: &str| {
+        json!({
+            "iss": issuer, "sub": "alice", "client_id": "client-1", "scope": "notes.read",
+            "aud": world.gateway.url("/notes"), "iat": now(), "exp": now() + 3600,
+        })
+    };
+    let (of_corp, of_partner) =
+        (claims(world.authorization_server.issuer()), claims(partner.issuer()));
+    for (what, token) in [
+        ("the partner's key for corp", other.token(&of_corp)),
+        ("corp's key for the partner", corp.token(&of_partner)),
+        ("another name", other.named("key-2").token(&of_corp)),
+        ("no name", other.nameless().token(&of_corp)),
+        (
+            "both issuers",
+            corp.token(&{
+                let mut both = of_corp.clone();
+                both["iss"] = json!([world.authorization_server.issuer(), partner.issuer()]);
+                both
+            }),
+        ),
+    ] {
+        let response = call(&world, "/notes", &token).await;
+        refused(&world, what, &response, 401, Challenge::Error("invalid_token"));
+    }
+    let response = call(&world, "/corp", &other.token(&of_partner)).await;
+    assert_eq!(response.status, 401, "a route that does not list its server");
+    untouched(&world, "tokens of the wrong issuer");
+    assert_answered(&call(&world, "/notes", &other.token(&of_partner)).await);
+    assert_answered(&call(&world, "/notes", &corp.token(&of_corp)).await);
 }

@@ -17,6 +17,8 @@ pub(crate) mod client;
 pub(crate) mod clock;
 #[path = "harness/gateway.rs"]
 pub(crate) mod gateway;
+#[path = "harness/jwt.rs"]
+pub(crate) mod jwt;
 #[path = "harness/process.rs"]
 pub(crate) mod process;
 #[path = "harness/raw.rs"]

@@ -11,6 +11,7 @@ mod documents;
 mod explain;
 mod forwarding;
 mod introspection;
+mod key_sets;
 mod operators;
 mod refusals;
 mod service_accounts;

@@ -2,6 +2,7 @@
 //! are.
 
 mod claims;
+mod kinds;
 mod several;
 mod userinfo;
 

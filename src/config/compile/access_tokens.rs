@@ -41,5 +41,19 @@ pub(super) fn access_tokens(
         };
         report.error(&section.place, message);
     }
+    report_unused_jwt(file, kind, report);
     Some(kind)
+}
+
+fn report_unused_jwt(file: &AuthorizationServer, kind: AccessTokens, report: &mut Report<'_>) {
+    let Some(jwt) = file.jwt.placed().filter(|section| section.is_written) else { return };
+    if !kind.are_verified_here() {
+        let message = format!(
+            "has no meaning with `access_tokens: {}`{}: nothing is verified here; drop it, or write \
+             `access_tokens: auto` or `jwt`",
+            kind.as_str(),
+            if file.access_tokens.given().is_none() { ", the default with a `client`" } else { "" }
+        );
+        report.error(&jwt.place, message);
+    }
 }

@@ -14,7 +14,10 @@ use crate::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         reader::{Field, Placed},
-        settings::{AccessTokens, AuthorizationServerSettings, ClaimNames, IntrospectionSettings},
+        settings::{
+            AccessTokens, AuthorizationServerSettings, ClaimNames, IntrospectionSettings,
+            JwtSettings,
+        },
         values::Text,
         web::Name,
     },
@@ -122,6 +125,7 @@ fn settings(
     let clock_skew = duration(&file.clock_skew, Duration::ZERO..=10 * MINUTE, report);
     let client = client::client(&file.client, report);
     let introspection = file.introspection.value().and_then(|file| introspection(file, report));
+    let jwt = file.jwt.value().and_then(|file| jwt(file, report));
     let claims = file.claims.value().and_then(|file| claims(file, report));
     Some(AuthorizationServerSettings {
         name: name.into(),
@@ -132,6 +136,7 @@ fn settings(
         clock_skew: clock_skew?,
         client: client?,
         introspection: introspection?,
+        jwt: jwt?,
         claims: claims?,
         tls_ca_pem: file.tls.value()?.ca.value()?.as_ref().map(|ca| Arc::clone(&ca.0)),
         insecure_allow_http: is_http_allowed,
@@ -156,6 +161,23 @@ fn introspection(
         cache_negative_ttl: cache_negative_ttl?,
         cache_max_entries: cache_max_entries?,
         stale_if_error: stale_if_error?,
+    })
+}
+
+fn jwt(file: &file::Jwt, report: &mut Report<'_>) -> Option<JwtSettings> {
+    let algorithms = file.algorithms.placed().and_then(|placed| {
+        if placed.value.is_empty() {
+            report.error(&placed.place, "needs at least one algorithm, such as RS256");
+            return None;
+        }
+        Some(placed.value.iter().map(|algorithm| algorithm.value).collect())
+    });
+    let cache = file.cache.value()?;
+    let cache_max_entries = count(&cache.max_entries, 1..=100_000_000, report);
+    Some(JwtSettings {
+        algorithms: algorithms?,
+        required_type: *file.required_type.value()?,
+        cache_max_entries: cache_max_entries?,
     })
 }
 

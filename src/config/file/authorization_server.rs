@@ -3,14 +3,14 @@
 use crate::{
     config::{
         reader::{Entries, Json, Placed},
-        settings::{AccessTokens, AssertionAudience},
+        settings::{AccessTokens, AssertionAudience, RequiredTokenType},
         values::{
             AuthenticationMethod, CertificateFile, Count, PrivateKeyFile, SecretFile, SecretText,
             Span, Switch, Text, TokenTypeHint,
         },
         web::HttpUrl,
     },
-    oauth::{Issuer, ScopeToken},
+    oauth::{Issuer, ScopeToken, SignatureAlgorithm},
 };
 
 section! {
@@ -30,6 +30,8 @@ section! {
         client: Option<Client> = null,
         /// Token introspection (RFC 7662).
         introspection: Introspection = {},
+        /// Tokens that are JWTs.
+        jwt: Jwt = {},
         /// Where to read what; the first name that is present wins.
         claims: Claims = {},
         /// TLS towards the server.
@@ -37,7 +39,6 @@ section! {
         /// Allows `http:` beyond loopback. Tokens and secrets are then readable on the way.
         insecure_allow_http: Switch = false,
     }
-    later ["jwt"]
 }
 
 section! {
@@ -88,6 +89,28 @@ section! {
         max_entries: Count = 100_000,
         /// How long past its ttl an active answer serves while the server fails; 0s: not at all.
         stale_if_error: Span = "0s",
+    }
+}
+
+section! {
+    /// Tokens that are JWTs.
+    Jwt {
+        /// What they may be signed with.
+        algorithms: Vec<Placed<SignatureAlgorithm>> = [
+            "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+        ],
+        /// `at+jwt` insists on tokens typed as RFC 9068 has it.
+        required_type: Option<RequiredTokenType> = null,
+        /// What is remembered of verified tokens.
+        cache: JwtCache = {},
+    }
+}
+
+section! {
+    /// What is remembered of verified tokens.
+    JwtCache {
+        /// Tokens remembered, each until it expires.
+        max_entries: Count = 100_000,
     }
 }
 

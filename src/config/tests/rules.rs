@@ -118,10 +118,6 @@ fn authorization_servers_are_consistent() {
             "authorization_servers.corp.introspection.cache.max_entries: must be from 1 to 100000000",
         ),
         (
-            server("jwt: {}"),
-            "authorization_servers.corp.jwt: unknown key: this version does not support it yet",
-        ),
-        (
             MINIMAL.replace("  corp:", "  Corp:"),
             "authorization_servers.Corp: a name is 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter or digit",
         ),
@@ -135,6 +131,33 @@ fn authorization_servers_are_consistent() {
 }
 
 #[test]
+fn jwt_algorithms_are_asymmetric_ones() {
+    let path = "authorization_servers.corp.jwt";
+    let known = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA";
+    let unknown = |index: usize| {
+        format!("{path}.algorithms[{index}]: none of the known words; expected one of {known}")
+    };
+    expect(&[
+        (server("access_tokens: auto\n    jwt: {}"), ""),
+        (server("access_tokens: auto\n    jwt: {algorithms: [ES256], required_type: at+jwt}"), ""),
+        (server("access_tokens: auto\n    jwt: {algorithms: [none]}"), &unknown(0)),
+        (
+            server("access_tokens: auto\n    jwt: {algorithms: []}"),
+            &format!("{path}.algorithms: needs at least one algorithm, such as RS256"),
+        ),
+        (
+            server("access_tokens: auto\n    jwt: {cache: {max_entries: 0}}"),
+            &format!("{path}.cache.max_entries: must be from 1 to 100000000"),
+        ),
+        (
+            server("access_tokens: auto\n    jwt: {required_type: JWT}"),
+            &format!("{path}.required_type: none of the known words; expected one of at+jwt"),
+        ),
+    ]);
+    let hmac = problems(&server("access_tokens: auto\n    jwt: {algorithms: [RS256, HS256]}"));
+    assert!(hmac.contains(&format!("{path}.algorithms")) && hmac.contains(known), "{hmac}");
+}
+
 fn listeners_are_bounded_and_apart() {
     let any = "listen: {allowed_origins: ['*', 'null', 'http://localhost:*', 'vscode-webview://x'], allowed_hosts: ['*', 'A.example:8443']}";
     let origin = "not an origin as browsers send it: lower case, without path, trailing slash or the scheme's own port; expected one such as https://app.example.com, http://localhost:*, null or *";

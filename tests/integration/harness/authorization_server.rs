@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    jwt,
     raw::{Reader, Received, parse_head, request_framing},
     token::Token,
 };
@@ -153,6 +154,30 @@ impl StubAuthorizationServer {
         format!(
             r#"{{"issuer":"{issuer}","authorization_endpoint":"{base}/authorize","token_endpoint":"{base}/token","introspection_endpoint":"{base}/introspect","userinfo_endpoint":"{base}/userinfo","response_types_supported":["code"]}}"#
         )
+    }
+
+    /// Publishes these public keys, and in its metadata where they are.
+    pub(crate) fn publish_keys(&self, jwks: &[serde_json::Value]) {
+        self.answer_keys_with(Answer::json(&jwt::key_set(jwks)));
+        let base = self.issuer.trim_end_matches('/');
+        let metadata = self.metadata();
+        let members = metadata.strip_suffix('}').unwrap();
+        let metadata = format!(r#"{members},"jwks_uri":"{base}{KEYS}"}}"#);
+        let mut documents = lock(&self.state.documents);
+        let places = documents.iter_mut().filter(|(path, _)| path.starts_with("/.well-known/"));
+        places.for_each(|(_, answer)| *answer = Answer::json(&metadata));
+    }
+
+    /// Answers this where the keys are from now on: another set, or a failure.
+    pub(crate) fn answer_keys_with(&self, answer: Answer) {
+        let base = self.issuer.trim_end_matches('/');
+        let path = base.splitn(4, '/').nth(3).map_or(String::new(), |path| format!("/{path}"));
+        self.publish(&format!("{path}{KEYS}"), answer);
+    }
+
+    /// How often the keys were fetched.
+    pub(crate) fn key_fetches(&self) -> usize {
+        self.fetched().iter().filter(|target| target.ends_with(KEYS)).count()
     }
 
     /// Serves a document at a path.
@@ -381,6 +406,9 @@ impl State {
         Answer::json(known.as_deref().unwrap_or(r#"{"active":false}"#))
     }
 }
+
+/// Where the keys are, below the issuer.
+const KEYS: &str = "/jwks";
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()

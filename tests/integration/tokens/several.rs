@@ -1,11 +1,18 @@
 //! Several authorization servers on one route: which of them hears of a token, and which decides.
 
+use std::{sync::Arc, time::Duration};
+
+use gatehouse::clock::ManualClock;
 use serde_json::json;
 
 use super::{TWO, Two, jws};
 use crate::harness::{
-    assert_answered, authorization_server::Answer, clock::eventually_heard, json as parsed,
-    token::now,
+    PING, Parties, World, assert_answered,
+    authorization_server::{Answer, StubAuthorizationServer},
+    clock::eventually_heard,
+    gateway::{TestGateway, free_port},
+    json as parsed,
+    token::{Token, now},
 };
 
 const NOT_VALID: &str = "The access token is not valid";
@@ -85,24 +92,45 @@ async fn dead_last_server_is_unavailable_only_to_tokens_that_nobody_else_knows()
 }
 
 #[tokio::test]
+async fn what_a_later_server_said_is_enough_while_it_is_remembered() {
+    let clock = Arc::new(ManualClock::new());
+    let partner = StubAuthorizationServer::start().await;
+    let parties = Parties::start().await;
+    let yaml = parties.fill(&TWO.replace("PARTNER", partner.issuer()));
+    let gateway = TestGateway::prepare(&yaml).clock(&clock).start();
+    gateway.ready().await;
+    let Parties { authorization_server, upstream } = parties;
+    let two = Two { world: World { gateway, authorization_server, upstream }, partner };
+    let token = two.of_partner();
+    assert_answered(&two.call(&token).await);
+    // The first server's "inactive" is forgotten after 10 seconds, and it dies.
+    clock.advance(Duration::from_secs(11));
+    two.corp().answer_with(Answer::status(500));
+    assert_answered(&two.call(&token).await);
+    assert_eq!(two.asked(), (1, 1));
+    clock.advance(Duration::from_secs(50));
+    assert_answered(&two.call(&token).await);
+    assert_eq!(two.asked(), (2, 2), "both in their order, once more");
+}
+
+#[tokio::test]
 async fn server_that_was_never_found_does_not_stand_in_the_way_of_another() {
-    let nobody = format!("http://127.0.0.1:{}", crate::harness::gateway::free_port());
-    let partner = crate::harness::authorization_server::StubAuthorizationServer::start().await;
-    let parties = crate::harness::Parties::start().await;
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let partner = StubAuthorizationServer::start().await;
+    let parties = Parties::start().await;
     let yaml = TWO.replace("ISSUER", &nobody).replace("PARTNER", partner.issuer());
-    let gateway = crate::harness::gateway::TestGateway::start(&parties.fill(&yaml));
+    let gateway = TestGateway::start(&parties.fill(&yaml));
     eventually_heard("only the dead server is missing", async || {
         let text = gateway.operate("/readyz").await.text();
         let is_so = text.contains("authorization server corp") && !text.contains("partner");
         if is_so { Ok(()) } else { Err(text) }
     })
     .await;
-    let claims =
-        crate::harness::token::Token::new().audience(&gateway.url("/notes")).scope("notes.read");
+    let claims = Token::new().audience(&gateway.url("/notes")).scope("notes.read");
     let token = partner.mint(&claims);
-    let response = gateway.post("/notes").bearer(&token).body(crate::harness::PING).send().await;
+    let response = gateway.post("/notes").bearer(&token).body(PING).send().await;
     assert_answered(&response);
-    let response = gateway.post("/notes").bearer("x").body(crate::harness::PING).send().await;
+    let response = gateway.post("/notes").bearer("x").body(PING).send().await;
     assert_eq!(response.status, 503);
 }
 
@@ -115,9 +143,17 @@ async fn jws_is_asked_about_at_the_server_that_it_names_and_nowhere_else() {
     assert_eq!(two.asked(), (0, 1));
     let of_corp = jws(two.corp().issuer());
     two.partner.know(&of_corp, &two.world.claims().json());
-    let response = two.call(&of_corp).await;
-    assert_eq!(response.status, 401, "the server that it names does not know it");
+    for _ in 0..3 {
+        let response = two.call(&of_corp).await;
+        assert_eq!(response.status, 401, "the server that it names does not know it");
+    }
     assert_eq!(two.asked(), (1, 1));
+    for (result, count) in [("miss", 1.0), ("negative_hit", 2.0), ("coalesced", 0.0)] {
+        let series = format!(
+            r#"gatehouse_token_cache_lookups_total{{authorization_server="corp",result="{result}"}}"#
+        );
+        two.world.gateway.counts(&series, count).await;
+    }
 }
 
 #[tokio::test]

@@ -94,6 +94,20 @@ fn kinds_of_tokens_have_what_they_need_and_no_more() {
                 "{corp}.introspection: has no meaning without `client`: tokens are then verified as JWTs; add the client, or drop this"
             ),
         ),
+        (server("access_tokens: auto\n    jwt: {required_type: at+jwt}"), ""),
+        (without("jwt: {algorithms: [ES256]}"), ""),
+        (
+            server("jwt: {}"),
+            &format!(
+                "{corp}.jwt: has no meaning with `access_tokens: introspection`, the default with a `client`: nothing is verified here; drop it, or write `access_tokens: auto` or `jwt`"
+            ),
+        ),
+        (
+            server("access_tokens: introspection\n    jwt: {}"),
+            &format!(
+                "{corp}.jwt: has no meaning with `access_tokens: introspection`: nothing is verified here; drop it, or write `access_tokens: auto` or `jwt`"
+            ),
+        ),
         (
             server("access_tokens: introspecton"),
             &format!(

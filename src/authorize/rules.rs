@@ -1,0 +1,296 @@
+//! The rules of a route for tools, prompts, resources and methods, compiled.
+//!
+//! 1. Every pattern that matches adds its demands to the route's own scopes; `deny` beats all.
+//! 2. Exact names are found by hash, globs by their first character.
+//! 3. Of several unmet patterns the most specific decides how the refusal looks; an exact name is
+//!    more specific than a glob, a longer prescription more than a shorter one.
+//! 4. A claim or an argument meets its condition when it, or one element of an array, equals a
+//!    listed value. What is not there meets nothing.
+//!
+//! It knows nothing of messages: it is asked about one object at a time.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::operation::{Object, ObjectKind};
+use crate::{
+    config::settings::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
+    jsonrpc::message,
+    oauth::{Implications, Scope},
+};
+
+/// Compiled rules.
+#[derive(Debug)]
+pub struct Rules {
+    tools: Table,
+    prompts: Table,
+    resources: Table,
+    methods: Table,
+    settings: RuleSettings,
+    implications: Implications,
+}
+
+/// What a caller brings that rules are about.
+#[derive(Clone, Copy)]
+pub struct Holder<'a> {
+    /// The scopes granted to it.
+    pub scope: &'a Scope,
+    /// Reads one of its claims.
+    pub claim: &'a dyn Fn(&str) -> Option<&'a Value>,
+}
+
+/// The arguments that an object is used with.
+#[derive(Clone, Copy, Debug)]
+pub enum Arguments<'a> {
+    /// These, as JSON text, or none.
+    Called(Option<&'a str>),
+    /// It is only listed: there is no call yet.
+    Listed,
+}
+
+/// What the rules say about one object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Finding {
+    /// The scopes that it demands, whether they are there or not, in the file's order.
+    pub required_scopes: Scope,
+    /// What is wrong, the worst of it.
+    pub fault: Option<Fault>,
+    /// The pattern that decides how the refusal looks.
+    pub decided_by: Option<DecidedBy>,
+}
+
+/// What keeps a caller from an object, from what could be cured to what could not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// Scopes are missing.
+    Scopes,
+    /// A claim of the token has no listed value.
+    Claims,
+    /// An argument of the call has no listed value.
+    Arguments,
+    /// Nobody may.
+    Denied,
+}
+
+/// The rule that decides how a refusal looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecidedBy {
+    /// Its pattern as written; `None` for `unlisted_tools`.
+    pub pattern: Option<Box<str>>,
+    /// What the refusal looks like.
+    pub when_denied: WhenDenied,
+}
+
+impl Rules {
+    /// Compiles the rules of a route.
+    pub fn new(settings: RuleSettings, implications: Implications) -> Self {
+        Self {
+            tools: Table::new(&settings.tools),
+            prompts: Table::new(&settings.prompts),
+            resources: Table::new(&settings.resources),
+            methods: Table::new(&settings.methods),
+            settings,
+            implications,
+        }
+    }
+
+    /// What was compiled.
+    pub fn settings(&self) -> &RuleSettings {
+        &self.settings
+    }
+
+    /// Which scopes stand for which others.
+    pub fn implications(&self) -> &Implications {
+        &self.implications
+    }
+
+    /// Whether a method needs no token.
+    pub fn is_anonymous(&self, method: &str) -> bool {
+        self.settings.anonymous_methods.iter().any(|glob| glob.matches(method))
+    }
+
+    /// Judges one object.
+    pub fn judge(
+        &self,
+        object: &Object<'_>,
+        holder: Holder<'_>,
+        arguments: Arguments<'_>,
+    ) -> Finding {
+        let (table, rules) = self.table(object.kind);
+        let mut finding = Finding::default();
+        let mut worst: Option<(&Rule, Fault)> = None;
+        let matching = table.matching(rules, &object.name);
+        for rule in &matching {
+            rule.demand
+                .required_scopes
+                .iter()
+                .chain(self.alternative(&rule.demand, holder.scope))
+                .for_each(|scope| finding.required_scopes.insert(scope.clone()));
+            let Some(fault) = self.fault(&rule.demand, holder, arguments) else { continue };
+            finding.fault = finding.fault.max(Some(fault));
+            let is_worse = worst.is_none_or(|(other, of_other)| {
+                let is_denied = |fault| fault == Fault::Denied;
+                (is_denied(fault), rule.pattern.specificity())
+                    > (is_denied(of_other), other.pattern.specificity())
+            });
+            if is_worse {
+                worst = Some((rule, fault));
+            }
+        }
+        finding.decided_by = worst.map(|(rule, fault)| DecidedBy {
+            pattern: Some(rule.pattern.as_str().into()),
+            when_denied: rule.demand.when_denied.unwrap_or(match fault {
+                Fault::Denied => WhenDenied::Hide,
+                Fault::Arguments | Fault::Claims | Fault::Scopes => WhenDenied::Challenge,
+            }),
+        });
+        let is_unlisted = matching.is_empty() && object.kind == ObjectKind::Tool;
+        if is_unlisted && self.settings.denies_unlisted_tools {
+            finding.fault = Some(Fault::Denied);
+            finding.decided_by = Some(DecidedBy { pattern: None, when_denied: WhenDenied::Hide });
+        }
+        finding
+    }
+
+    /// Whether a list leaves an object out for this caller; `is_anonymous`: one without a token.
+    pub fn hides(&self, object: &Object<'_>, holder: Holder<'_>, is_anonymous: bool) -> bool {
+        let finding = self.judge(object, holder, Arguments::Listed);
+        let is_hidden = finding.decided_by.is_some_and(|by| by.when_denied == WhenDenied::Hide);
+        match (self.settings.filter_lists, finding.fault) {
+            (FilterLists::Off, _) | (_, None) => false,
+            (_, Some(Fault::Denied | Fault::Claims)) => true,
+            // What a wider scope could open stays in sight, or nobody would ask for it.
+            (FilterLists::Scopes, Some(Fault::Scopes)) if !is_anonymous => true,
+            (_, Some(Fault::Arguments | Fault::Scopes)) => is_hidden,
+        }
+    }
+
+    /// The scopes that an object demands of anybody.
+    pub fn required_scopes(&self, object: &Object<'_>) -> Scope {
+        let (table, rules) = self.table(object.kind);
+        let none = Scope::default();
+        let matching = table.matching(rules, &object.name);
+        let scopes = matching.iter().flat_map(|rule| {
+            rule.demand.required_scopes.iter().chain(self.alternative(&rule.demand, &none))
+        });
+        scopes.cloned().collect()
+    }
+
+    fn table(&self, kind: ObjectKind) -> (&Table, &[Rule]) {
+        match kind {
+            ObjectKind::Method => (&self.methods, &self.settings.methods),
+            ObjectKind::Prompt => (&self.prompts, &self.settings.prompts),
+            ObjectKind::Resource => (&self.resources, &self.settings.resources),
+            ObjectKind::Tool => (&self.tools, &self.settings.tools),
+        }
+    }
+
+    /// Of `any_scope` the one to name: the one that the caller has, or the first.
+    fn alternative<'r>(
+        &self,
+        demand: &'r Demand,
+        granted: &Scope,
+    ) -> Option<&'r crate::oauth::ScopeToken> {
+        let mut scopes = demand.any_scope.iter();
+        let first = scopes.next()?;
+        let held = demand.any_scope.iter().find(|scope| self.implications.grant(granted, scope));
+        Some(held.unwrap_or(first))
+    }
+
+    fn fault(
+        &self,
+        demand: &Demand,
+        holder: Holder<'_>,
+        arguments: Arguments<'_>,
+    ) -> Option<Fault> {
+        let granted = holder.scope;
+        if demand.deny {
+            return Some(Fault::Denied);
+        }
+        if let Arguments::Called(arguments) = arguments
+            && !demand.arguments.is_empty()
+            && !meets_arguments(&demand.arguments, arguments)
+        {
+            return Some(Fault::Arguments);
+        }
+        let meets = |condition: &Condition| {
+            (holder.claim)(&condition.name).is_some_and(|claim| condition.is_met_by(claim))
+        };
+        if !demand.claims.iter().all(meets) {
+            return Some(Fault::Claims);
+        }
+        let has_any = demand.any_scope.is_empty()
+            || demand.any_scope.iter().any(|scope| self.implications.grant(granted, scope));
+        let has_all = self.implications.cover(granted, &demand.required_scopes);
+        (!has_any || !has_all).then_some(Fault::Scopes)
+    }
+}
+
+/// Whether the arguments of a call have listed values, each of them.
+fn meets_arguments(conditions: &[Condition], arguments: Option<&str>) -> bool {
+    let known: Vec<&str> = conditions.iter().map(|condition| &*condition.name).collect();
+    // What cannot be read in one way only meets nothing.
+    let Ok(Some(members)) = message::members(arguments.unwrap_or("{}"), &known) else {
+        return false;
+    };
+    conditions.iter().all(|condition| {
+        let value = members.get(&*condition.name);
+        let value = value.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        // An argument is one value: an array with a listed element among others is another thing.
+        value.is_some_and(|value| condition.values.contains(&value))
+    })
+}
+
+impl Condition {
+    /// Whether a claim, or one of its elements, equals a listed value.
+    fn is_met_by(&self, claim: &Value) -> bool {
+        match claim {
+            Value::Array(elements) => elements.iter().any(|value| self.values.contains(value)),
+            Value::Bool(_)
+            | Value::Null
+            | Value::Number(_)
+            | Value::Object(_)
+            | Value::String(_) => self.values.contains(claim),
+        }
+    }
+}
+
+/// Finds the rules of one kind that match a name.
+#[derive(Debug, Default)]
+struct Table {
+    exact: HashMap<Box<str>, Vec<usize>>,
+    /// Globs by the first character of what they match, and those that may begin with anything.
+    globs: HashMap<Option<char>, Vec<usize>>,
+}
+
+impl Table {
+    fn new(rules: &[Rule]) -> Self {
+        let mut table = Self::default();
+        for (index, rule) in rules.iter().enumerate() {
+            match rule.pattern.exact() {
+                Some(name) => table.exact.entry(name.into()).or_default().push(index),
+                None => table.globs.entry(rule.pattern.first()).or_default().push(index),
+            }
+        }
+        table
+    }
+
+    /// In the file's order.
+    fn matching<'r>(&self, rules: &'r [Rule], name: &str) -> Vec<&'r Rule> {
+        let exact = self.exact.get(name).into_iter().flatten();
+        let mut found: Vec<usize> = exact.copied().collect();
+        let first = name.chars().next();
+        for candidates in [first, None].iter().filter_map(|first| self.globs.get(first)) {
+            let matches =
+                |index: &&usize| rules.get(**index).is_some_and(|rule| rule.pattern.matches(name));
+            found.extend(candidates.iter().filter(matches));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().filter_map(|index| rules.get(index)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
