@@ -158,6 +158,7 @@ fn jwt_algorithms_are_asymmetric_ones() {
     assert!(hmac.contains(&format!("{path}.algorithms")) && hmac.contains(known), "{hmac}");
 }
 
+#[test]
 fn listeners_are_bounded_and_apart() {
     let any = "listen: {allowed_origins: ['*', 'null', 'http://localhost:*', 'vscode-webview://x'], allowed_hosts: ['*', 'A.example:8443']}";
     let origin = "not an origin as browsers send it: lower case, without path, trailing slash or the scheme's own port; expected one such as https://app.example.com, http://localhost:*, null or *";
