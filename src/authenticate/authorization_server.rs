@@ -125,9 +125,9 @@ impl Unavailable {
     pub fn is_to_come(&self) -> bool {
         match self {
             Self::NotYet => true,
+            Self::KeySet(error) => matches!(**error, KeySetError::NotYet),
             Self::Discovery(_)
             | Self::Introspection(_)
-            | Self::KeySet(_)
             | Self::Lost
             | Self::NoTokenEndpoint
             | Self::TokenRequest(_)

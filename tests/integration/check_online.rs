@@ -1,6 +1,7 @@
 //! `gatehouse check --online`: broken set-ups, each named with its cause, place and remedy.
 
 mod authorization_servers;
+mod key_sets;
 mod upstreams;
 
 use serde_json::Value;

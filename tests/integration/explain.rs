@@ -2,6 +2,7 @@
 
 mod agreement;
 mod causes;
+mod jwt;
 
 use std::process::Command;
 
@@ -59,6 +60,19 @@ async fn explained(yaml: &str, token: &str) -> (Option<i32>, Value) {
     assert!(!format!("{said:?}").contains("introspection-secret"), "{said:?}");
     assert!(!format!("{said:?}").contains(token), "the token was printed: {said:?}");
     (said.code, json(&said.out))
+}
+
+/// Asserts which step refused, the key it names, and words of the remedy.
+#[track_caller]
+fn blames(answer: &serde_json::Value, step: &str, key: &str, words: &[&str]) {
+    let last = answer["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["step"], step, "{answer:#}");
+    assert_eq!((&last["place"]["path"], &answer["rule"]), (&key.into(), &key.into()), "{last}");
+    assert!(last["place"]["line"].as_u64() > Some(0), "{last}");
+    let why = last["why"].as_str().unwrap();
+    for word in words {
+        assert!(why.contains(word), "{word:?} in {why}");
+    }
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@ pub(in crate::cli) mod finding;
 mod clock;
 mod exchange;
 mod introspection;
+mod key_set;
 mod mcp;
 mod metadata;
 mod upstream;
+mod userinfo;
 
 use std::sync::Arc;
 
@@ -28,7 +30,9 @@ use crate::{
     clock::Clock,
     config::{
         Loaded,
-        settings::{Access, AuthorizationServerSettings, ProtectedSettings, Settings},
+        settings::{
+            Access, AccessTokens, AuthorizationServerSettings, ProtectedSettings, Settings,
+        },
     },
 };
 
@@ -81,6 +85,16 @@ async fn authorization_server(asked: &Asked<'_>, findings: &mut Findings<'_>) {
         && let Some(endpoint) = &known.discovered.introspection_endpoint
     {
         introspection::check(asked, &known, endpoint, findings).await;
+    }
+    if let (true, Some(url)) =
+        (asked.settings.access_tokens.are_verified_here(), &known.discovered.jwks_uri)
+    {
+        key_set::check(asked, url, findings).await;
+    }
+    if let (AccessTokens::Userinfo, Some(endpoint)) =
+        (asked.settings.access_tokens, &known.discovered.userinfo_endpoint)
+    {
+        userinfo::check(asked, endpoint, findings).await;
     }
 }
 

@@ -1,24 +1,11 @@
 //! Broken set-ups as an operator meets them: the step, the key in the file, and the remedy.
 
-use super::{explained, good, set_up};
+use super::{blames, explained, good, set_up};
 use crate::harness::{
     NOTES,
     authorization_server::{Answer, StubAuthorizationServer},
     token::now,
 };
-
-/// Asserts which step refused, the key it names, and words of the remedy.
-#[track_caller]
-fn blames(answer: &serde_json::Value, step: &str, key: &str, words: &[&str]) {
-    let last = answer["steps"].as_array().unwrap().last().unwrap();
-    assert_eq!(last["step"], step, "{answer:#}");
-    assert_eq!((&last["place"]["path"], &answer["rule"]), (&key.into(), &key.into()), "{last}");
-    assert!(last["place"]["line"].as_u64() > Some(0), "{last}");
-    let why = last["why"].as_str().unwrap();
-    for word in words {
-        assert!(why.contains(word), "{word:?} in {why}");
-    }
-}
 
 #[tokio::test]
 async fn no_audience_mapper() {

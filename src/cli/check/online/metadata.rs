@@ -41,7 +41,7 @@ pub(super) async fn check(asked: &Asked<'_>, findings: &mut Findings<'_>) -> Opt
         Ok(discovered) => discovered,
         Err(error) => {
             let seen = format!("{error}, for access_tokens: {}", settings.access_tokens.as_str());
-            findings.error("metadata", seen, "metadata", NO_ENDPOINT);
+            findings.error("endpoints", seen, "metadata", NO_ENDPOINT);
             return None;
         }
     };
