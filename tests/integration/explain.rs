@@ -64,7 +64,7 @@ async fn explained(yaml: &str, token: &str) -> (Option<i32>, Value) {
 
 /// Asserts which step refused, the key it names, and words of the remedy.
 #[track_caller]
-fn blames(answer: &serde_json::Value, step: &str, key: &str, words: &[&str]) {
+fn blames(answer: &Value, step: &str, key: &str, words: &[&str]) {
     let last = answer["steps"].as_array().unwrap().last().unwrap();
     assert_eq!(last["step"], step, "{answer:#}");
     assert_eq!((&last["place"]["path"], &answer["rule"]), (&key.into(), &key.into()), "{last}");
