@@ -8,6 +8,7 @@
 //! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
 
 mod challenge;
+mod rows;
 mod token;
 
 use std::sync::Arc;
@@ -16,7 +17,10 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use self::challenge::ChallengeError;
+use self::{
+    challenge::ChallengeError,
+    rows::{body_row, forward_row, inadmissible_row, route_row},
+};
 use crate::{
     admission::Inadmissible,
     authenticate::{AuthenticateError, bearer::CredentialsError, service_account::AccountError},
@@ -316,76 +320,6 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         AuthenticateError::Invalid(token) => token::row(token.fault()),
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
-        }
-    }
-}
-
-fn body_row(error: BodyError) -> Row {
-    match error {
-        BodyError::Broken => Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "body_broken"),
-        BodyError::Timeout => {
-            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "body_timeout")
-        }
-        BodyError::TooLarge => {
-            Row::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", "body_too_large")
-        }
-    }
-}
-
-fn forward_row(error: &ForwardError) -> Row {
-    let row =
-        |status, message, reason| Row::new(status, message, reason).code(ErrorCode::Unavailable);
-    match error {
-        ForwardError::Body(error) => body_row(*error),
-        ForwardError::Refused(_) => row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused"),
-        ForwardError::Send(_) => {
-            row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_unreachable")
-        }
-        ForwardError::Timeout => {
-            row(StatusCode::GATEWAY_TIMEOUT, "Gateway timeout", "upstream_timeout")
-        }
-    }
-}
-
-fn inadmissible_row(error: Inadmissible) -> Row {
-    let bad_request = |reason| Row::new(StatusCode::BAD_REQUEST, "Invalid Request", reason);
-    match error {
-        Inadmissible::Field(_) => bad_request("ambiguous_header"),
-        Inadmissible::Framing(_) => bad_request("ambiguous_framing"),
-        Inadmissible::HeadTimeout => {
-            Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "head_timeout")
-        }
-        Inadmissible::HeadTooLarge(_) => Row::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            "Request Header Fields Too Large",
-            "head_too_large",
-        ),
-        Inadmissible::Target(_) => bad_request("ambiguous_target"),
-        Inadmissible::TargetTooLong => {
-            Row::new(StatusCode::URI_TOO_LONG, "URI Too Long", "target_too_long")
-        }
-    }
-}
-
-fn route_row(error: &RouteError) -> Row {
-    let not_allowed = |allow| Row {
-        allow: Some(allow),
-        ..Row::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "method_not_allowed")
-    };
-    match error {
-        RouteError::DocumentMethod => not_allowed("GET, HEAD, OPTIONS"),
-        RouteError::DocumentNotFound => {
-            Row::new(StatusCode::NOT_FOUND, "Not Found", "document_not_found")
-        }
-        RouteError::Host(_) => {
-            Row::new(StatusCode::MISDIRECTED_REQUEST, "Misdirected Request", "host_not_allowed")
-        }
-        RouteError::Method(_, allow) => not_allowed(allow),
-        RouteError::NotFound => Row::new(StatusCode::NOT_FOUND, "Not Found", "route_not_found"),
-        RouteError::Origin(_) => Row::new(StatusCode::FORBIDDEN, "Forbidden", "origin_not_allowed")
-            .code(ErrorCode::Unauthorized),
-        RouteError::UnexpectedBody(_) => {
-            Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "unexpected_body")
         }
     }
 }

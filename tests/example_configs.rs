@@ -29,6 +29,7 @@ impl Environment for ExampleEnvironment {
         }
         match path.file_name().and_then(|name| name.to_str()) {
             Some("session-key") => Ok(format!("{KEY}\n").into()),
+            Some("key.pem") => fs::read("tests/data/keys/p256-pkcs8.pem"),
             Some("introspection" | "partner" | "notes-authorization") => Ok(b"example\n".into()),
             _ => Err(ErrorKind::NotFound.into()),
         }

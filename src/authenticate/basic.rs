@@ -46,7 +46,8 @@ pub(super) fn read(
                 return account(pair).map(Credentials::Basic).ok_or(CredentialsError::Syntax);
             }
             // Another scheme, that begins alike.
-            _ => {}
+            [byte, ..] if byte.is_ascii_alphanumeric() => {}
+            _ => return Err(CredentialsError::Syntax),
         }
     }
     bearer::read(headers, query).map(Credentials::Bearer)
@@ -105,7 +106,9 @@ mod tests {
             let read = read_fields(&[&basic(pair)]);
             assert_eq!(read.unwrap_err(), CredentialsError::Syntax, "{pair:?}");
         }
-        let values: [&[u8]; 9] = [
+        let values: [&[u8]; 11] = [
+            b"Basic\tYTpi",
+            b"Basic:YTpi",
             b"Basic  YTpi",
             b"Basic YTpi ",
             b"Basic YTpi YTpi",

@@ -2,7 +2,7 @@
 //! RFC 8705).
 //!
 //! 1. Basic credentials are form-encoded before they are joined (RFC 6749 section 2.3.1).
-//! 2. An assertion is made for each request; see [`client_assertion`](super::client_assertion).
+//! 2. An assertion is made for each request; see `client_assertion`.
 //! 3. A client certificate is the connection's business; the form has the identifier only
 //!    (RFC 8705 section 2).
 //!

@@ -1,10 +1,10 @@
 //! JWT access tokens (RFC 7519, RFC 9068), verified here by the authorization server's key set.
 //!
 //! 1. The form is judged first, and strictly: a compact JWS in canonical encoding with a header
-//!    that asks for nothing unusual ([`compact`], [`header`]).
+//!    that asks for nothing unusual (`compact`, `header`).
 //! 2. The signature is checked before any claim is looked at, by a key that the key set has for the
 //!    header's algorithm; nothing in the token chooses a key but its `kid`, by equality.
-//! 3. Then the claims are read ([`access_token`]). Audience, time and kind are kept as facts and
+//! 3. Then the claims are read (`access_token`). Audience, time and kind are kept as facts and
 //!    judged on every use.
 //! 4. A verified token is remembered until it expires, and as long as its key is in the key set: a
 //!    signature is checked once per token. What failed is not remembered; it could only crowd out

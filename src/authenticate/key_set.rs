@@ -1,9 +1,9 @@
 //! The key set of an authorization server (RFC 7517): which key may have signed a token.
 //!
-//! 1. Keys are read one by one; one that is unusable costs nothing but itself, see [`jwk`].
+//! 1. Keys are read one by one; one that is unusable costs nothing but itself, see `jwk`.
 //! 2. A document without any usable key is no key set; it never replaces one.
 //! 3. A token is tried against few keys only: those of its `kid` that are fit for its algorithm, or
-//!    without a `kid` those fit for the algorithm, [`MAX_CANDIDATES`] at most.
+//!    without a `kid` those fit for the algorithm, `MAX_CANDIDATES` at most.
 //! 4. When keys come and go is the business of [`source`].
 
 pub mod inspection;

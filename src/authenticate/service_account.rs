@@ -9,7 +9,7 @@
 //!    expired before that is exchanged anew, but not right after it was obtained.
 //! 4. One exchange per account at a time; it outlives whoever asked first.
 //! 5. A refusal is remembered for some seconds, and attempts with one client identifier are limited
-//!    ([`limits`]); credentials that were good before are not held up by others' attempts.
+//!    (`limits`); credentials that were good before are not held up by others' attempts.
 //! 6. Everything is kept under a SHA-256 over what is asked for and both credentials, never under
 //!    or with the secret.
 //!

@@ -7,19 +7,16 @@ use std::{
     borrow::Cow,
     net::{IpAddr, SocketAddr},
     str::FromStr,
-    sync::Arc,
     time::Duration,
 };
 
 use ipnet::IpNet;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
-    secret::{describe, read_secret, resolve_path},
     settings::{
         AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch,
         RequiredTokenType,
@@ -29,10 +26,7 @@ use super::{
 };
 use crate::{
     logging::LogFormat,
-    oauth::{
-        Issuer, PrivateKeyPem, PublicOrigin, ResourceIdentifier, ScopeToken, Secret,
-        SignatureAlgorithm,
-    },
+    oauth::{Issuer, PublicOrigin, ResourceIdentifier, ScopeToken, Secret, SignatureAlgorithm},
 };
 
 /// Gives a type with `FromStr` its place in the file and in the schema.
@@ -95,6 +89,10 @@ fn or_variable(schema: Value) -> Schema {
     }
     json_schema!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
 }
+
+mod files;
+
+pub(super) use files::{CertificateFile, PrivateKeyFile, SecretFile};
 
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
 text_leaf!(Issuer, "the issuer's URL exactly as its metadata has it", { "type": "string", "format": "uri" });
@@ -207,75 +205,6 @@ impl FromStr for SecretText {
 }
 
 text_leaf!(SecretText, "a secret", { "type": "string", "minLength": 1 });
-
-/// A secret in a file of its own, already read.
-#[derive(Clone, Debug)]
-pub(super) struct SecretFile(pub(super) Secret);
-
-impl Read for SecretFile {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Text(path) = Text::read(at, source)?;
-        let path = resolve_path(&source.folder, &path);
-        read_secret(source.environment, &path)
-            .map_err(|why| source.report.error(&at.place(), why.to_string()))
-            .map(Self)
-            .ok()
-    }
-}
-
-leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
-
-/// A file of PEM certificates, already read.
-#[derive(Clone, Debug)]
-pub(super) struct CertificateFile(pub(super) Arc<[u8]>);
-
-impl Read for CertificateFile {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Text(path) = Text::read(at, source)?;
-        let path = resolve_path(&source.folder, &path);
-        let bytes = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                let message = format!("the file cannot be read ({})", describe(&why));
-                source.report.error(&at.place(), message);
-                return None;
-            }
-        };
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-        if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
-            return Some(Self(bytes.into()));
-        }
-        source.report.error(&at.place(), "the file holds no PEM certificate, or a damaged one");
-        None
-    }
-}
-
-leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
-
-/// A PEM file with a private key, already read.
-#[derive(Clone, Debug)]
-pub(super) struct PrivateKeyFile(pub(super) PrivateKeyPem);
-
-impl Read for PrivateKeyFile {
-    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
-        let Text(path) = Text::read(at, source)?;
-        let path = resolve_path(&source.folder, &path);
-        if source.environment.is_open_to_all(&path) {
-            let message = "every user of this machine may read this private key; take that \
-                           permission away (mode 0600 or 0640)";
-            source.report.warning(&at.place(), message);
-        }
-        let pem = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
-            Ok(bytes) => PrivateKeyPem::new(bytes).map_err(|why| why.to_string()),
-            Err(why) => Err(format!("the file cannot be read ({})", describe(&why))),
-        };
-        pem.map_err(|message| source.report.error(&at.place(), message)).map(Self).ok()
-    }
-}
-
-leaf_schema!(PrivateKeyFile, json!({ "type": "string", "minLength": 1 }));
-
-const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An address to listen on.
 #[derive(Clone, Copy, Debug)]

@@ -22,15 +22,15 @@ pub(super) fn row(fault: TokenFault) -> Row {
         TokenFault::WrongAudience => ("wrong_audience", WRONG_AUDIENCE),
         TokenFault::WrongIssuer => ("wrong_issuer", NOT_VALID),
     };
-    unauthorized(reason, description)
+    invalid(reason, description)
 }
 
-/// The row of client credentials that yield no token.
+/// The authorization server refused the credentials of a service account.
 pub(super) fn client_refused() -> Row {
-    unauthorized("client_refused", NOT_VALID)
+    invalid("client_refused", NOT_VALID)
 }
 
-fn unauthorized(reason: &'static str, description: &'static str) -> Row {
+fn invalid(reason: &'static str, description: &'static str) -> Row {
     let error = Challenged::With(ChallengeError::InvalidToken(description));
     Row::unauthorized(StatusCode::UNAUTHORIZED, reason, error)
 }

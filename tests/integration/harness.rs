@@ -9,6 +9,8 @@
 //! Both test binaries include this file by path, so its modules name theirs; what one of them does
 //! not use is expected where it declares the module.
 
+#[path = "harness/answer.rs"]
+pub(crate) mod answer;
 #[path = "harness/authorization_server.rs"]
 pub(crate) mod authorization_server;
 #[path = "harness/client.rs"]

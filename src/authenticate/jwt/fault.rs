@@ -19,7 +19,7 @@ pub enum JwtFault {
     /// It was altered, or another key signed it.
     #[error(
         "the signature does not verify by {}: the token was altered, or is of another server",
-        named(.0.as_ref())
+        verifying(.0.as_ref())
     )]
     BadSignature(Option<KeyId>),
     /// A claim has a wrong type, or the claims are no object.
@@ -48,9 +48,9 @@ pub enum JwtFault {
     UnfitKey(SignatureAlgorithm),
     /// The key set has no key for it.
     #[error(
-        "the key set has no key for {}: the token is of another server, or older than its keys; \
-         the client must get a new token",
-        named(.0.as_ref())
+        "the key set has no {}: the token is of another server, or older than its keys; the client \
+         must get a new token",
+        missing(.0.as_ref())
     )]
     UnknownKey(Option<KeyId>),
 }
@@ -88,8 +88,12 @@ impl JwtFault {
     }
 }
 
-fn named(kid: Option<&KeyId>) -> String {
-    kid.map_or_else(|| "any key (it names none)".to_owned(), |kid| format!("key {kid:?}"))
+fn verifying(kid: Option<&KeyId>) -> String {
+    kid.map_or_else(|| "any fit key (it names none)".to_owned(), |kid| format!("key {kid:?}"))
+}
+
+fn missing(kid: Option<&KeyId>) -> String {
+    kid.map_or_else(|| "key for its algorithm".to_owned(), |kid| format!("key {kid:?}"))
 }
 
 fn claims(error: &ClaimError) -> String {

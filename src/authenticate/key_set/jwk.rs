@@ -17,7 +17,7 @@ use aws_lc_rs::{
     signature::{self, ParsedPublicKey},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto::aws_lc};
 
 use crate::{authenticate::claims::Claims, oauth::SignatureAlgorithm};
 
@@ -121,14 +121,15 @@ impl VerificationKey {
         if !self.is_fit_for(algorithm) {
             return false;
         }
+        let Ok(signature) = BASE64_URL_SAFE_NO_PAD.decode(signature) else { return false };
         match (&self.key, jose(algorithm)) {
+            // The provider is named: which one the crate would choose by itself depends on what
+            // else is in the build.
             (Verifier::Jose(key), Some(algorithm)) => {
-                jsonwebtoken::crypto::verify(signature, message, key, algorithm).unwrap_or(false)
+                (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&algorithm, key)
+                    .is_ok_and(|verifier| verifier.verify(message, &signature).is_ok())
             }
-            (Verifier::P521(key), None) => {
-                let signature = BASE64_URL_SAFE_NO_PAD.decode(signature);
-                signature.is_ok_and(|bytes| key.verify_sig(message, &bytes).is_ok())
-            }
+            (Verifier::P521(key), None) => key.verify_sig(message, &signature).is_ok(),
             (Verifier::Jose(_), None) | (Verifier::P521(_), Some(_)) => false,
         }
     }

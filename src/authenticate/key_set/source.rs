@@ -1,11 +1,11 @@
 //! Where the keys of one authorization server come from, and how fresh they are.
 //!
 //! 1. One task fetches, so there is never more than one fetch under way. Who reads the keys never
-//!    waits; who needs a key that is not there waits for a fetch, within [`PATIENCE`].
+//!    waits; who needs a key that is not there waits for a fetch, within `PATIENCE`.
 //! 2. Fetches happen before the set's lifetime ends (`max-age`, within bounds), and on demand: for
 //!    an unknown `kid`, or when a known key does not verify. Demand has a budget of one fetch per
-//!    [`COOLDOWN`] by time, whatever comes of it; it takes nothing from the regular fetches.
-//! 3. The last good set stays in force through failures, for [`MAX_AGE`] at most. An unusable
+//!    `COOLDOWN` by time, whatever comes of it; it takes nothing from the regular fetches.
+//! 3. The last good set stays in force through failures, for `MAX_AGE` at most. An unusable
 //!    answer is a failure.
 //! 4. What is left out of a set is told when that changes, key by key.
 //!

@@ -12,14 +12,16 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use super::answer::Answer;
 use super::{
+    answer::say,
     jwt,
     raw::{Reader, Received, parse_head, request_framing},
     token::Token,
@@ -30,21 +32,6 @@ pub(crate) struct StubAuthorizationServer {
     issuer: String,
     state: Arc<State>,
     stop: CancellationToken,
-}
-
-/// What is answered in place of the truth.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    /// Any status, content type (none when empty) and body.
-    Http { status: u16, content_type: &'static str, body: Vec<u8> },
-    /// A redirect.
-    Redirect(u16, String),
-    /// Exactly these bytes, and then the end of the connection.
-    Raw(Vec<u8>),
-    /// These bytes, and then nothing more while the connection stays.
-    Stall(Vec<u8>),
-    /// The end of the connection, without a byte.
-    Close,
 }
 
 #[derive(Default)]
@@ -66,24 +53,6 @@ type Check = Box<dyn Fn(&Received) -> bool + Send>;
 
 /// Answers a token request.
 type Respond = Box<dyn Fn(&Received) -> Answer + Send>;
-
-impl Answer {
-    /// 200 with JSON.
-    pub(crate) fn json(body: &str) -> Self {
-        Self::Http { status: 200, content_type: "application/json", body: body.into() }
-    }
-
-    /// A status with an empty JSON object.
-    pub(crate) fn status(status: u16) -> Self {
-        Self::Http { status, content_type: "application/json", body: b"{}".to_vec() }
-    }
-
-    /// An OAuth error.
-    pub(crate) fn error(status: u16, error: &str) -> Self {
-        let body = format!(r#"{{"error":"{error}"}}"#).into_bytes();
-        Self::Http { status, content_type: "application/json", body }
-    }
-}
 
 impl StubAuthorizationServer {
     /// Starts on a free port; it publishes RFC 8414 metadata and expects `client_secret_basic` of
@@ -338,35 +307,6 @@ async fn receive<R: AsyncRead + Unpin>(reader: &mut Reader<R>) -> Option<Receive
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     Some(Received { method, target, headers, body })
-}
-
-/// Answers; `false` when the connection is over.
-async fn say<W: AsyncWrite + Unpin>(writer: &mut W, answer: Answer) -> bool {
-    let (bytes, goes_on) = match answer {
-        Answer::Http { status, content_type, body } => {
-            let kind = match content_type {
-                "" => String::new(),
-                content_type => format!("Content-Type: {content_type}\r\n"),
-            };
-            let length = body.len();
-            let head = format!("HTTP/1.1 {status} Said\r\n{kind}Content-Length: {length}\r\n\r\n");
-            ([head.into_bytes(), body].concat(), true)
-        }
-        Answer::Redirect(status, location) => {
-            let head = format!(
-                "HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
-            );
-            (head.into_bytes(), true)
-        }
-        Answer::Raw(bytes) => (bytes, false),
-        Answer::Stall(bytes) => {
-            let _ = writer.write_all(&bytes).await;
-            let _ = writer.flush().await;
-            return std::future::pending().await;
-        }
-        Answer::Close => return false,
-    };
-    writer.write_all(&bytes).await.is_ok() && writer.flush().await.is_ok() && goes_on
 }
 
 impl State {

@@ -115,6 +115,45 @@ async fn flood_of_wrong_secrets_is_bounded_and_keeps_no_right_one_out() {
 }
 
 #[tokio::test]
+async fn wrong_secrets_at_once_are_bounded_as_those_one_after_the_other() {
+    let (world, _clock) = world().await;
+    world.authorization_server.hold();
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let pair = basic(ID, &format!("wrong-{number}"));
+        let call = world.call().header("Authorization", &pair);
+        calls.spawn(async move { call.send().await.status });
+    }
+    // All but those under way are answered while the server is not.
+    let mut statuses = Vec::new();
+    for _ in 0..95 {
+        statuses.push(calls.join_next().await.unwrap().unwrap());
+    }
+    assert_eq!(statuses, [429; 95]);
+    world.authorization_server.release();
+    while let Some(status) = calls.join_next().await {
+        assert_eq!(status.unwrap(), 401);
+    }
+    assert_eq!((asked(&world), world.upstream.bytes_received()), (5, 0));
+}
+
+#[tokio::test]
+async fn exchange_survives_the_caller_that_began_it() {
+    let (world, _clock) = world().await;
+    world.authorization_server.hold();
+    let first = world.call().header("Authorization", &right()).open().await;
+    eventually("the exchange", || match asked(&world) {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    drop(first);
+    world.authorization_server.release();
+    assert_answered(&call(&world, &right()).await);
+    assert_eq!(asked(&world), 1);
+}
+
+#[tokio::test]
 async fn rotated_secret_is_noticed_when_the_token_is_over() {
     let (world, clock) = world().await;
     grant(&world, 100);

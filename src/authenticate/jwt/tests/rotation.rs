@@ -267,3 +267,42 @@ async fn i30_keys_are_no_longer_kept_when_the_verifier_is_gone() {
     }
     panic!("something still holds the keys");
 }
+
+/// Log lines in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_a_set_is_told_when_that_changes() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let count = |text: &str| {
+        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        log.matches(text).count()
+    };
+    let (oct, enc) = (json!({"kty": "oct", "k": "AAAA"}), json!({"kty": "EC", "use": "enc"}));
+    let good = key("ES256").jwk();
+    let bench = Bench::with(&[oct.clone(), good.clone(), enc.clone()]).await;
+    assert_eq!((count("key 0: it is a shared secret"), count("key 2: it is not for")), (1, 1));
+    for fetches in 2..4 {
+        bench.clock.advance(Duration::from_mins(5));
+        bench.after_fetches(fetches).await;
+    }
+    assert_eq!((count("key 0: it is a shared secret"), count("key 2: it is not for")), (1, 1));
+    bench.keys.publish(&[enc, good]);
+    bench.clock.advance(Duration::from_mins(5));
+    bench.after_fetches(4).await;
+    assert_eq!((count("key 0: it is not for"), count("key set changed")), (1, 1));
+}

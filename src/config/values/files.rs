@@ -1,0 +1,87 @@
+//! Leaves that name a file: it is read at once, bounded, and never quoted.
+//!
+//! A private key that everybody on the machine may read is a warning.
+
+use std::{borrow::Cow, sync::Arc};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::json;
+
+use super::{Text, or_variable};
+use crate::{
+    config::{
+        reader::{At, Read, Source},
+        secret::{describe, read_secret, resolve_path},
+    },
+    oauth::{PrivateKeyPem, Secret},
+};
+
+/// A secret in a file of its own, already read.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct SecretFile(pub(in crate::config) Secret);
+
+impl Read for SecretFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        read_secret(source.environment, &path)
+            .map_err(|why| source.report.error(&at.place(), why.to_string()))
+            .map(Self)
+            .ok()
+    }
+}
+
+leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
+
+/// A file of PEM certificates, already read.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct CertificateFile(pub(in crate::config) Arc<[u8]>);
+
+impl Read for CertificateFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        let bytes = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let message = format!("the file cannot be read ({})", describe(&why));
+                source.report.error(&at.place(), message);
+                return None;
+            }
+        };
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
+            return Some(Self(bytes.into()));
+        }
+        source.report.error(&at.place(), "the file holds no PEM certificate, or a damaged one");
+        None
+    }
+}
+
+leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
+
+/// A PEM file with a private key, already read.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct PrivateKeyFile(pub(in crate::config) PrivateKeyPem);
+
+impl Read for PrivateKeyFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        let path = resolve_path(&source.folder, &path);
+        if source.environment.is_open_to_all(&path) {
+            let message = "every user of this machine may read this private key; take that \
+                           permission away (mode 0600 or 0640)";
+            source.report.warning(&at.place(), message);
+        }
+        let pem = match source.environment.read_file(&path, MAX_CERTIFICATE_BYTES) {
+            Ok(bytes) => PrivateKeyPem::new(bytes).map_err(|why| why.to_string()),
+            Err(why) => Err(format!("the file cannot be read ({})", describe(&why))),
+        };
+        pem.map_err(|message| source.report.error(&at.place(), message)).map(Self).ok()
+    }
+}
+
+leaf_schema!(PrivateKeyFile, json!({ "type": "string", "minLength": 1 }));
+
+const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;
