@@ -50,7 +50,7 @@ async fn token_is_verified_by_the_servers_keys() {
     let other = SigningKey::generate("ES256").named("key-2");
     let (code, answer) = explained(&yaml, &other.token(&claims)).await;
     assert_eq!((code, &answer["reason"]), (Some(0), &"unknown_key".into()), "{answer:#}");
-    let words = ["key set has no key for", "key-2"];
+    let words = ["key set has no key", "key-2"];
     blames(&answer, "token", "authorization_servers.corp.access_tokens", &words);
 }
 
