@@ -49,6 +49,7 @@ fn settings(cache_max_entries: u64) -> AuthorizationServerSettings {
             timeout: Duration::from_secs(5),
             sends_token_type_hint: false,
             accepted_issuers: Vec::new(),
+            sends_token_type_hint: false,
             cache_ttl: Duration::from_mins(1),
             cache_negative_ttl: Duration::from_secs(10),
             cache_max_entries: 1,

@@ -12,11 +12,11 @@ use crate::{
         file::Route,
         problem::{Place, Report},
         reader::Placed,
-        settings::{AudienceMatch, ProtectedSettings},
+        settings::{AudienceMatch, ProtectedSettings, RuleSettings},
         suggest::closest,
         web::Name,
     },
-    oauth::{ResourceIdentifier, Scope, ScopeToken},
+    oauth::{Implications, ResourceIdentifier, Scope, ScopeToken},
 };
 
 pub(super) fn protected(
@@ -47,6 +47,8 @@ pub(super) fn protected(
         scopes_supported,
         metadata: metadata?,
         legacy_metadata: route.legacy_metadata.value()?.0,
+        implications: Implications::default(),
+        rules: RuleSettings::default(),
     })
 }
 
