@@ -47,7 +47,6 @@ fn settings(cache_max_entries: u64) -> AuthorizationServerSettings {
         client: ClientAuthentication::None { id: None },
         introspection: IntrospectionSettings {
             timeout: Duration::from_secs(5),
-            sends_token_type_hint: false,
             accepted_issuers: Vec::new(),
             sends_token_type_hint: false,
             cache_ttl: Duration::from_mins(1),

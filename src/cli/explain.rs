@@ -1,6 +1,6 @@
 //! `gatehouse explain`: what would happen to a request, decision by decision.
 //!
-//! 1. The gateway's own stages judge it, see [`rehearsal`](crate::gateway::rehearsal): nothing
+//! 1. The gateway's own stages judge it, see [`rehearsal`]: nothing
 //!    listens, nothing is forwarded.
 //! 2. Each decision is printed with why, and with the place in the file that decided it; then the
 //!    token's facts, and the exact status and header fields of a refusal.
