@@ -20,12 +20,17 @@ use std::sync::Arc;
 
 pub use self::refusal::{AuthorizeError, Named};
 use self::{
-    operation::{Asked, Object, ObjectKind, Operation},
+    operation::{Asked, Operation},
     refusal::Findings,
     rules::{Arguments, Holder, Rules},
 };
 use crate::{
-    authenticate::{VerifiedToken, token_facts::Principal},
+    authenticate::{
+        VerifiedToken,
+        authorization_server::AuthorizationServer,
+        provider::{self, Cure},
+        token_facts::Principal,
+    },
     oauth::Scope,
 };
 
@@ -115,7 +120,10 @@ impl Demands {
         let mut findings = Findings::new(self.required_scopes.clone(), has_scopes);
         let claim = |name: &str| token.claim(name);
         self.find(operation, Holder { scope: granted, claim: &claim }, &mut findings);
-        findings.conclude(granted, operation)
+        findings.conclude(granted, operation).map_err(|error| {
+            let server: &AuthorizationServer = token.identity().authorization_server();
+            Box::new(error.with_remedy(provider::remedy(server.provider(), Cure::Scope)))
+        })
     }
 
     /// A token could open what its absence closes, so what is missing here is a login.
@@ -128,7 +136,7 @@ impl Demands {
         self.find(operation, Holder { scope: &none, claim: &|_| None }, &mut findings);
         findings.conclude(&none, operation).map_err(|error| {
             let is_curable = error.is_for_want_of_scopes();
-            if is_curable { Box::new(AuthorizeError::LoginNeeded) } else { error }
+            Box::new(if is_curable { AuthorizeError::LoginNeeded } else { error })
         })
     }
 
@@ -145,12 +153,9 @@ impl Demands {
             return;
         }
         for asked in operation.messages() {
-            // A response asks for nothing that a rule could name.
-            let Some(method) = &asked.method else { continue };
-            let method = Object { kind: ObjectKind::Method, name: method.clone() };
-            for object in std::iter::once(&method).chain(&asked.objects) {
-                let finding = self.rules.judge(object, holder, Arguments::Called(asked.arguments));
-                findings.add(object, finding);
+            for object in asked.judged_objects() {
+                let finding = self.rules.judge(&object, holder, Arguments::Called(asked.arguments));
+                findings.add(&object, finding);
             }
         }
     }
@@ -181,6 +186,19 @@ impl AccessPolicy {
     /// is one that needs none.
     pub fn without_credentials(&self, operation: &Operation<'_>) -> Option<Caller> {
         self.demands()?.needs_no_token(operation).then_some(Caller(None))
+    }
+
+    /// All scopes that an operation needs of anybody: the route's first, then the rules'.
+    pub fn required_scopes(&self, operation: &Operation<'_>) -> Option<Scope> {
+        let demands = self.demands()?;
+        let mut required = demands.required_scopes.clone();
+        for asked in operation.messages().iter().filter(|_| demands.judges_operations) {
+            for object in asked.judged_objects() {
+                let scopes = demands.rules.required_scopes(&object);
+                scopes.iter().for_each(|scope| required.insert(scope.clone()));
+            }
+        }
+        Some(required)
     }
 
     /// Permits an operation, or says what is missing.

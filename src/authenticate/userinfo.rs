@@ -92,6 +92,7 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> Result<Introspected, UserinfoError> {
         let answer = Answer {
+            headers: http::HeaderMap::new(),
             status: StatusCode::from_u16(status).unwrap(),
             is_json: true,
             is_jwt: false,
@@ -117,6 +118,7 @@ mod tests {
                 is_json: true,
                 is_jwt: false,
                 max_age: None,
+                headers: http::HeaderMap::new(),
                 body,
             };
             read(&answer, &rules(subject), &TokenDigest::of(b"t"))

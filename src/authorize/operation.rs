@@ -120,6 +120,7 @@ impl<'a> Operation<'a> {
 
     /// The client looks for the answer on another stream (HTTP+SSE): none can be given in this
     /// response.
+    #[must_use]
     pub fn answered_elsewhere(self) -> Self {
         Self { is_answered_elsewhere: true, ..self }
     }
@@ -162,6 +163,14 @@ impl<'a> Operation<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Everything that rules may be about: the method first, then what it names. A response asks
+    /// for nothing.
+    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'a>> {
+        let method = self.method.clone();
+        let method = method.map(|name| Object { kind: ObjectKind::Method, name });
+        method.into_iter().chain(self.objects.clone())
+    }
+
     fn read(
         message: &Message<'a>,
         headers: &HeaderMap,

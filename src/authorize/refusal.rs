@@ -26,7 +26,7 @@ pub enum AuthorizeError {
         fault: Fault,
     },
     /// Scopes or claims are missing.
-    #[error("{}", insufficient(.required, .granted, .pattern.as_deref(), *.fault))]
+    #[error("{}", insufficient(.required, .granted, .pattern.as_deref(), *.fault, .remedy))]
     InsufficientScope {
         /// All scopes that the operation needs.
         required: Scope,
@@ -40,6 +40,8 @@ pub enum AuthorizeError {
         pattern: Option<Box<str>>,
         /// Scopes or claims.
         fault: Fault,
+        /// What may have to be done at the authorization server.
+        remedy: &'static str,
     },
     /// It came without a token and needs one.
     #[error("no token came, and anonymous_methods of the route does not name the method")]
@@ -72,6 +74,14 @@ impl AuthorizeError {
             }
             Self::LoginNeeded => WhenDenied::Challenge,
         }
+    }
+
+    /// The same, with what may have to be done at the authorization server.
+    pub(super) fn with_remedy(mut self, cure: &'static str) -> Self {
+        if let Self::InsufficientScope { remedy, .. } = &mut self {
+            *remedy = cure;
+        }
+        self
     }
 
     /// What it is about, when that is known.
@@ -124,7 +134,7 @@ impl Findings {
         self,
         granted: &Scope,
         operation: &Operation<'_>,
-    ) -> Result<(), Box<AuthorizeError>> {
+    ) -> Result<(), AuthorizeError> {
         let Some(fault) = self.fault else { return Ok(()) };
         let (named, by) = match self.decided {
             Some((named, by)) => (Some(named), Some(by)),
@@ -132,9 +142,14 @@ impl Findings {
         };
         let (pattern, looks) =
             by.map_or((None, WhenDenied::Challenge), |by| (by.pattern, by.when_denied));
-        let when_denied =
-            if operation.can_be_answered_otherwise() { looks } else { WhenDenied::Challenge };
-        Err(Box::new(match fault {
+        // Only the result of a tool can say that it is none (`isError`).
+        let is_tool = named.as_ref().is_some_and(|named| named.kind == ObjectKind::Tool);
+        let when_denied = match looks {
+            _ if !operation.can_be_answered_otherwise() => WhenDenied::Challenge,
+            WhenDenied::InBand if !is_tool => WhenDenied::Challenge,
+            WhenDenied::Challenge | WhenDenied::Hide | WhenDenied::InBand => looks,
+        };
+        Err(match fault {
             Fault::Arguments | Fault::Denied => {
                 AuthorizeError::Denied { named, when_denied, pattern, fault }
             }
@@ -145,8 +160,9 @@ impl Findings {
                 when_denied,
                 pattern,
                 fault,
+                remedy: "",
             },
-        }))
+        })
     }
 }
 
@@ -167,7 +183,13 @@ fn denied(named: Option<&Named>, pattern: Option<&str>, fault: Fault) -> String 
     }
 }
 
-fn insufficient(required: &Scope, granted: &Scope, pattern: Option<&str>, fault: Fault) -> String {
+fn insufficient(
+    required: &Scope,
+    granted: &Scope,
+    pattern: Option<&str>,
+    fault: Fault,
+    remedy: &str,
+) -> String {
     let by = pattern.map(|pattern| format!(" by the rule {pattern:?}")).unwrap_or_default();
     match fault {
         Fault::Claims => format!(
@@ -176,7 +198,8 @@ fn insufficient(required: &Scope, granted: &Scope, pattern: Option<&str>, fault:
         ),
         Fault::Arguments | Fault::Denied | Fault::Scopes => format!(
             "the token has [{granted}]; this needs [{required}]{by}: the client must ask for them \
-             all, or what the route or the rule demands is too much"
+             all, or required_scopes of the route or the rule is too \
+             much; {remedy}"
         ),
     }
 }
