@@ -20,6 +20,7 @@ pub mod introspection;
 pub mod jwt;
 pub mod key_set;
 pub mod outbound;
+pub mod provider;
 pub mod service_account;
 pub mod token_cache;
 pub mod token_facts;
@@ -38,6 +39,7 @@ pub(crate) mod jwt_kit;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use serde_json::Value;
 
 pub use self::judge::{InvalidToken, TokenFault};
 use self::{
@@ -122,6 +124,11 @@ impl Authenticator {
         }
     }
 
+    /// The authorization servers whose tokens are taken.
+    pub fn authorization_servers(&self) -> &[Arc<AuthorizationServer>] {
+        &self.servers
+    }
+
     /// Turns the credentials of a request into proof, or says why not.
     pub async fn authenticate(
         &self,
@@ -162,6 +169,11 @@ impl VerifiedToken {
         &self.0.facts.scope
     }
 
+    /// A claim that some rule names.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.facts.kept.iter().find(|(kept, _)| **kept == *name).map(|(_, value)| value)
+    }
+
     /// Who acts.
     pub fn principal(&self) -> &Principal {
         &self.0.facts.principal
@@ -169,6 +181,16 @@ impl VerifiedToken {
 }
 
 impl TokenIdentity {
+    /// Everything that is known of it.
+    pub fn facts(&self) -> &TokenFacts {
+        &self.facts
+    }
+
+    /// The authorization server that said so.
+    pub fn authorization_server(&self) -> &AuthorizationServer {
+        &self.server
+    }
+
     /// The issuer, as configured.
     pub fn issuer(&self) -> &Issuer {
         &self.server.settings().issuer
@@ -222,6 +244,7 @@ pub(crate) mod tests {
                 scope: vec!["scope".into()],
                 subject: vec!["sub".into()],
                 client_id: vec!["client_id".into()],
+                kept: Vec::new(),
                 scope_prefixes: Vec::new(),
             },
             tls_ca_pem: None,

@@ -13,7 +13,9 @@
 mod answer;
 mod head;
 mod ids;
+mod judge;
 mod record;
+pub mod rehearsal;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -25,6 +27,7 @@ use tracing::warn;
 
 pub use self::answer::GatewayBody;
 use self::{
+    answer::Context,
     head::{Head, Refusable, Stage, destination, host, sent_request_id},
     ids::{Ids, NewId},
     record::Record,
@@ -35,7 +38,7 @@ use crate::{
         AuthenticateError,
         bearer::{self, CredentialsError},
     },
-    authorize::{Caller, Operation},
+    authorize::Caller,
     clock::Clock,
     forward::{
         Outgoing, Worker,
@@ -179,7 +182,8 @@ impl Gateway {
             Destination::Resource(resource, below) => {
                 record.enter(resource);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
-                let stage = Stage { resource, destination: destination(below, &head) };
+                let has_query = head.target.query().is_some();
+                let stage = Stage { resource, destination: destination(below, has_query) };
                 let mut response = self.call(stage, head, body, record).await?;
                 answer::allow_origin(response.headers_mut(), origin);
                 Ok(response)
@@ -196,21 +200,45 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { resource, destination } = stage;
-        let caller = authenticate(resource, &head.parts.headers, &head.target, record).await?;
+        let caller = authenticate(resource, &head.parts.headers, &head.target).await;
+        if resource.authenticator.is_some() {
+            record.authenticated(&caller);
+        }
+        let method = &head.parts.method;
+        let (caller, read) = match caller {
+            Err(missing) if may_need_no_token(&missing, resource, method) => {
+                // Boxed: only few requests come without credentials.
+                let read = Box::pin(self.without_credentials(resource, &head, body, record));
+                let (caller, body, glance) = read.await?;
+                (caller, Some((body, glance)))
+            }
+            caller => (caller?, None),
+        };
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
-        let (body, glance) = self.read(&head.parts.method, body).await?;
-        let operation = record.read(Operation { glance });
-        let permit = match resource.policy.authorize(caller, operation) {
+        let (body, glance) = match read {
+            Some(read) => read,
+            None => self.read(method, resource, body).await?,
+        };
+        let glance = record.read(glance);
+        let is_listening = glance.is_listening();
+        let whole = body.whole().cloned().unwrap_or_default();
+        let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
+            .map_err(Rejection::Operation)
+            .and_then(|operation| {
+                resource.policy.authorize(caller, &operation).map_err(Rejection::Authorize)
+            });
+        let permit = match judged {
             Ok(permit) => permit,
-            Err(error) => {
-                let operation = Box::new(operation.clone());
+            Err(rejection) => {
                 record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
-                return Err(Rejection::Authorize(error, operation));
+                return Err(rejection);
             }
         };
-        let is_listening = operation.is_listening();
         record.allowed();
+        if let Some(error) = permit.would_deny() {
+            record.would_deny(error);
+        }
         let Head { parts, target, peer, is_trusted, traceparent } = *head;
         let host = host(&parts.headers, &target);
         let request_id = record.request_id().clone();
@@ -232,16 +260,45 @@ impl Gateway {
         Ok(answer::from_upstream(response?))
     }
 
+    /// Reads the body of a request without credentials, and lets it in when none are needed.
+    async fn without_credentials(
+        &self,
+        resource: &ProtectedResource,
+        head: &Head,
+        body: &mut Option<Incoming>,
+        record: &mut Record,
+    ) -> Result<(Caller, RequestBody, Glance), Rejection> {
+        let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
+        let limits = &self.snapshot.settings.listen.limits;
+        let Some(incoming) = body.take() else { return Err(missing().into()) };
+        // Nobody vouches for whoever sends this: no more than a call without token needs.
+        let max_bytes = limits.max_body_bytes.min(request_body::WHOLE_BYTES);
+        let limits = BodyLimits { max_bytes, timeout: limits.body_timeout };
+        let (body, glance) = RequestBody::read_whole(incoming, limits).await?;
+        record.read(glance.clone());
+        let whole = body.whole().cloned().unwrap_or_default();
+        let caller = {
+            let operation = judge::read(resource, &head.parts, &whole)?;
+            resource.policy.without_credentials(&operation)
+        };
+        Ok((caller.ok_or_else(missing)?, body, glance))
+    }
+
     async fn read(
         &self,
         method: &Method,
+        resource: &ProtectedResource,
         body: &mut Option<Incoming>,
     ) -> Result<(RequestBody, Glance), Rejection> {
         match body.take() {
             Some(body) if *method == Method::POST => {
                 let limits = &self.snapshot.settings.listen.limits;
                 let (max_bytes, timeout) = (limits.max_body_bytes, limits.body_timeout);
-                Ok(RequestBody::read(body, BodyLimits { max_bytes, timeout }).await?)
+                let limits = BodyLimits { max_bytes, timeout };
+                if resource.policy.judges_operations() {
+                    return Ok(Box::pin(RequestBody::read_whole(body, limits)).await?);
+                }
+                Ok(RequestBody::read(body, limits).await?)
             }
             _ => Ok((RequestBody::Empty, Glance::default())),
         }
@@ -262,26 +319,14 @@ impl Gateway {
             let is_unread = !body.is_end_stream();
             let read = self.read_for_id(body, &refusable).await;
             closes = is_unread && read.is_none();
-            record.read(Operation { glance: read.unwrap_or_default() });
+            record.read(read.unwrap_or_default());
         }
         record.refused(&rejection);
-        let is_public = rejection.is_public();
         let resource = record.resource().cloned();
-        // A public route has no document that a challenge could name.
-        let challenged = resource.as_ref().filter(|resource| resource.authenticator.is_some());
-        let parameters = challenged.map(|resource| &resource.challenge);
         let id = record.rpc_id().map(ToOwned::to_owned);
         let request_id = record.request_id().to_str().unwrap_or_default().to_owned();
-        let response = rejection.into_response(parameters, id.as_deref(), &request_id);
-        let mut response = answer::refusal(response);
-        match resource {
-            _ if is_public => answer::allow_every_origin(response.headers_mut()),
-            Some(resource) => {
-                let allowed = refusable.origin.filter(|origin| resource.origins.allow(origin));
-                answer::allow_origin(response.headers_mut(), allowed);
-            }
-            None => answer::expose(response.headers_mut()),
-        }
+        let context = Context { resource: resource.as_ref(), origin: refusable.origin };
+        let mut response = answer::refusal(rejection, context, id.as_deref(), &request_id);
         if closes && refusable.is_http1 {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -307,20 +352,28 @@ impl Gateway {
     }
 }
 
+/// Whether a request that came without credentials may be one that needs none.
+fn may_need_no_token(
+    error: &AuthenticateError,
+    resource: &ProtectedResource,
+    method: &Method,
+) -> bool {
+    *method == Method::POST
+        && matches!(error, AuthenticateError::Credentials(CredentialsError::Missing))
+        && resource.policy.has_anonymous_methods()
+}
+
 async fn authenticate(
     resource: &ProtectedResource,
     headers: &HeaderMap,
     target: &Target,
-    record: &mut Record,
-) -> Result<Caller, Rejection> {
+) -> Result<Caller, AuthenticateError> {
     let Some(authenticator) = &resource.authenticator else {
-        bearer::check_query(target.query()).map_err(AuthenticateError::from)?;
+        bearer::check_query(target.query())?;
         let missing = AuthenticateError::Credentials(CredentialsError::Missing);
-        return resource.policy.anonymous().ok_or(missing.into());
+        return resource.policy.anonymous().ok_or(missing);
     };
-    let authenticated = authenticator.authenticate(headers, target.query()).await;
-    record.authenticated(&authenticated);
-    Ok(authenticated?.into())
+    authenticator.authenticate(headers, target.query()).await.map(Caller::from)
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;

@@ -10,10 +10,12 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::{
     authenticate::{
-        Authenticator, authorization_server::AuthorizationServer, background::Background,
-        outbound::OutboundError,
+        Authenticator,
+        authorization_server::{AuthorizationServer, Means},
+        background::Background,
+        outbound::{Network, OutboundError},
     },
-    authorize::{AccessPolicy, rule_tests},
+    authorize::{AccessPolicy, Demands, rule_tests, rules::Rules},
     clock::Clock,
     config::{
         Problem,
@@ -53,6 +55,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Where calls to authorization servers run.
     pub background: Background,
+    /// Whether authorization servers can be called.
+    pub network: Network,
     /// How many workers forward requests.
     pub workers: usize,
 }
@@ -133,8 +137,11 @@ fn authorization_servers(
             Arc::clone(server),
             is_mirrored || lacks_token_endpoint,
             around.metrics.authorization_server(&server.name),
-            Arc::clone(&around.clock),
-            around.background.clone(),
+            Means {
+                clock: Arc::clone(&around.clock),
+                background: around.background.clone(),
+                network: around.network.clone(),
+            },
         );
         let started =
             started.map_err(|error| BuildError::AuthorizationServer(server.name.clone(), error))?;
@@ -152,6 +159,11 @@ fn listed(
     let names = protected.authorization_servers.iter();
     let listed: Option<_> = names.map(|name| servers.get(name).cloned()).collect();
     listed.ok_or_else(|| BuildError::Route(route.into()))
+}
+
+fn policy(protected: &ProtectedSettings) -> AccessPolicy {
+    let rules = Rules::new(protected.rules.clone(), protected.implications.clone());
+    AccessPolicy::Protected(Arc::new(Demands::new(protected.required_scopes.clone(), rules)))
 }
 
 /// The distinct public origins; the global one first.
@@ -180,7 +192,7 @@ fn resource(
             let clock = Arc::clone(&around.clock);
             let authenticator =
                 Authenticator::new(&route.name, protected, servers, configured, clock);
-            (Some(authenticator), AccessPolicy::Scopes(protected.required_scopes.clone()))
+            (Some(authenticator), policy(protected))
         }
     };
     let endpoints = Endpoints {
@@ -210,7 +222,8 @@ fn resource(
     })
 }
 
-fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
+/// Trust and name of a route's upstream; nothing for one without TLS.
+pub fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
     let url = &route.upstream.url;
     if url.scheme() != "https" {
         return Ok(None);

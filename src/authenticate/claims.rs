@@ -76,7 +76,7 @@ impl Claims {
         self.find(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Any value but `null`.
+    /// A claim of any type but `null`.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.find(name).filter(|value| !value.is_null())
     }

@@ -10,6 +10,7 @@
 //!    scope; one that cannot be a scope, such as a role with a space in its name, grants nothing.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use serde_json::Value;
 
 use super::{
     claims::{ClaimError, Claims},
@@ -47,6 +48,8 @@ pub struct TokenFacts {
     pub principal: Principal,
     /// How it became known that the token is good.
     pub evidence: Evidence,
+    /// The claims that rules of routes name, as far as the token has them.
+    pub kept: Vec<(Box<str>, Value)>,
 }
 
 /// How it became known that a token is good; its `exp` is judged accordingly.
@@ -109,6 +112,12 @@ impl TokenFacts {
             client_id,
             principal,
             evidence: Evidence::Introspection,
+            kept: rules
+                .claims
+                .kept
+                .iter()
+                .filter_map(|name| Some((name.clone(), claims.value(name)?.clone())))
+                .collect(),
         })
     }
 }
@@ -159,8 +168,9 @@ fn other_type(claims: &Claims) -> Result<Option<Box<str>>, ClaimError> {
     if claims.has("token_type") && !token_type_is(claims, ACCESS_TOKEN_TYPES)? {
         return Ok(claims.string("token_type")?.map(Into::into));
     }
-    // Not registered, but what Keycloak (`typ`) and Ory Hydra (`token_use`) tell kinds by.
-    for name in ["typ", "token_use"] {
+    // Not registered, but what Keycloak (`typ`), Ory Hydra (`token_use`) and Casdoor (`tokenType`)
+    // tell kinds by. Casdoor's refresh tokens differ from its access tokens in nothing else.
+    for name in ["typ", "token_use", "tokenType"] {
         let kind = claims.string(name)?.unwrap_or_default();
         if OTHER_KINDS.iter().any(|each| kind.eq_ignore_ascii_case(each)) {
             return Ok(Some(kind.into()));
@@ -198,5 +208,14 @@ fn principal(
 const ACCESS_TOKEN_TYPES: &[&str] =
     &["bearer", "dpop", "access_token", "urn:ietf:params:oauth:token-type:access_token"];
 
-const OTHER_KINDS: &[&str] =
-    &["refresh", "refresh_token", "offline", "id", "id_token", "logout", "logout+jwt"];
+const OTHER_KINDS: &[&str] = &[
+    "refresh",
+    "refresh_token",
+    "refresh-token",
+    "offline",
+    "id",
+    "id_token",
+    "id-token",
+    "logout",
+    "logout+jwt",
+];

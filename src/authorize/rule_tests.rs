@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use super::{
-    operation::{Asked, Object, ObjectKind, Operation},
-    rules::{Arguments, DecidedBy, Fault, Holder, Rules},
+    AuthorizeError, Demands,
+    operation::{ObjectKind, Operation},
+    rules::{Fault, Holder, Rules},
 };
 use crate::{
     authenticate::claims::Claims,
@@ -23,7 +24,6 @@ use crate::{
             Access, Expectation, ProtectedSettings, RuleTest, Settings, TestedCall, WhenDenied,
         },
     },
-    oauth::Scope,
 };
 
 /// Reads a configuration file and runs its rule tests.
@@ -60,7 +60,8 @@ pub fn run(settings: &Settings) -> Vec<Problem> {
             continue;
         }
         let rules = Rules::new(protected.rules.clone(), protected.implications.clone());
-        let tested = Tested { protected, rules };
+        let demands = Demands::new(protected.required_scopes.clone(), rules);
+        let tested = Tested { settings: protected, demands };
         problems.extend(tests.iter().filter_map(|test| tested.failure(test)));
     }
     problems
@@ -68,8 +69,8 @@ pub fn run(settings: &Settings) -> Vec<Problem> {
 
 /// A route whose rules are tested.
 struct Tested<'s> {
-    protected: &'s ProtectedSettings,
-    rules: Rules,
+    settings: &'s ProtectedSettings,
+    demands: Demands,
 }
 
 /// What came of a test, and why.
@@ -92,7 +93,7 @@ impl Tested<'_> {
         let body = message(test).to_string();
         let json = HeaderValue::from_static("application/json");
         let headers: HeaderMap = [(CONTENT_TYPE, json)].into_iter().collect();
-        let judges_resources = !self.protected.rules.resources.is_empty();
+        let judges_resources = !self.settings.rules.resources.is_empty();
         match Operation::read(body.as_bytes(), &headers, judges_resources) {
             Ok(operation) => self.judge_operation(&operation, test),
             Err(error) => Came { what: Expectation::BadRequest, why: error.to_string() },
@@ -100,79 +101,65 @@ impl Tested<'_> {
     }
 
     fn judge_operation(&self, operation: &Operation<'_>, test: &RuleTest) -> Came {
-        let mut worst = None;
-        let mut decided = None;
-        if let Some(granted) = &test.scope {
-            let needed = &self.protected.required_scopes;
-            let has_scopes = self.protected.implications.cover(granted, needed);
-            worst = (!has_scopes).then_some(Fault::Scopes);
-        } else if !operation.messages().iter().all(|asked| self.needs_no_token(asked)) {
-            let why = "there is no token, and `anonymous_methods` does not name the method";
-            return Came { what: Expectation::LoginNeeded, why: why.to_owned() };
-        }
-        let none = Scope::default();
         let claims = Claims::from(test.claims.clone());
-        let holder = Holder {
-            scope: test.scope.as_ref().unwrap_or(&none),
-            claim: &|name| claims.value(name),
-        };
-        for asked in operation.messages() {
-            let method = asked.method.clone().unwrap_or_default();
-            let method = Object { kind: ObjectKind::Method, name: method };
-            for object in std::iter::once(&method).chain(&asked.objects) {
-                let finding = self.rules.judge(object, holder, Arguments::Called(asked.arguments));
-                // Objects come after their method, and say more.
-                if finding.fault.is_some() && finding.fault >= worst {
-                    decided = finding.decided_by.map(|by| (object.kind, by)).or(decided);
-                }
-                worst = worst.max(finding.fault);
+        let claim = |name: &str| claims.value(name);
+        let judged = match &test.scope {
+            Some(scope) => {
+                let holder = Holder { scope, claim: &claim };
+                self.demands.judge_holder(holder, operation).map_err(Box::new)
             }
+            None => self.demands.judge_anonymous(operation),
+        };
+        match judged {
+            Ok(()) => Came { what: Expectation::Allowed, why: "nothing is missing".to_owned() },
+            Err(error) => Came { what: looks(&error), why: self.why(&error, operation) },
         }
-        let Some(fault) = worst else {
-            let why = "nothing is demanded that it lacks".to_owned();
-            return Came { what: Expectation::Allowed, why };
-        };
-        let why = self.why(fault, decided.as_ref());
-        let is_curable = matches!(fault, Fault::Claims | Fault::Scopes);
-        let what = if test.scope.is_none() && is_curable {
-            Expectation::LoginNeeded
-        } else if operation.single_request().is_none() {
-            Expectation::Forbidden
-        } else {
-            match decided.map_or(WhenDenied::Challenge, |(_, by)| by.when_denied) {
-                WhenDenied::Challenge => Expectation::Forbidden,
-                WhenDenied::Hide => Expectation::Hidden,
-                WhenDenied::InBand => Expectation::InBand,
+    }
+
+    fn why(&self, error: &AuthorizeError, operation: &Operation<'_>) -> String {
+        let (fault, pattern) = match error {
+            AuthorizeError::Denied { fault, pattern, .. }
+            | AuthorizeError::InsufficientScope { fault, pattern, .. } => (fault, pattern),
+            AuthorizeError::LoginNeeded if self.demands.needs_no_token(operation) => {
+                return "there is no token, and a rule demands scopes or claims".to_owned();
+            }
+            AuthorizeError::LoginNeeded => {
+                return "there is no token, and `anonymous_methods` does not name the method"
+                    .to_owned();
             }
         };
-        Came { what, why }
-    }
-
-    fn needs_no_token(&self, asked: &Asked<'_>) -> bool {
-        asked.method.as_ref().is_some_and(|method| self.rules.is_anonymous(method))
-    }
-
-    fn why(&self, fault: Fault, decided: Option<&(ObjectKind, DecidedBy)>) -> String {
         let what = match fault {
             Fault::Arguments => "an argument has no listed value",
             Fault::Claims => "a claim has no listed value",
             Fault::Denied => "nobody may",
             Fault::Scopes => "scopes are missing",
         };
-        let Some((kind, by)) = decided else {
-            return format!("{what}, by `required_scopes` of the route");
+        let key = match error.named().map(|named| named.kind) {
+            Some(ObjectKind::Method) | None => "methods",
+            Some(ObjectKind::Prompt) => "prompts",
+            Some(ObjectKind::Resource) => "resources",
+            Some(ObjectKind::Tool) => "tools",
         };
-        let Some(pattern) = &by.pattern else {
-            return "no pattern names the tool, and `unlisted_tools` is `deny`".to_owned();
-        };
-        let key = match kind {
-            ObjectKind::Method => "methods",
-            ObjectKind::Prompt => "prompts",
-            ObjectKind::Resource => "resources",
-            ObjectKind::Tool => "tools",
-        };
-        let line = self.protected.rules.tests.line(key, pattern).unwrap_or_default();
-        format!("{what}, by the rule of line {line}")
+        match pattern {
+            Some(pattern) => {
+                let line = self.settings.rules.tests.line(key, pattern).unwrap_or_default();
+                format!("{what}, by the rule of line {line}")
+            }
+            None if *fault == Fault::Denied => {
+                "no pattern names the tool, and `unlisted_tools` is `deny`".to_owned()
+            }
+            None => format!("{what}, by `required_scopes` of the route"),
+        }
+    }
+}
+
+/// What a client sees of a refusal.
+fn looks(error: &AuthorizeError) -> Expectation {
+    match (error, error.when_denied()) {
+        (AuthorizeError::LoginNeeded, _) => Expectation::LoginNeeded,
+        (_, WhenDenied::Challenge) => Expectation::Forbidden,
+        (_, WhenDenied::Hide) => Expectation::Hidden,
+        (_, WhenDenied::InBand) => Expectation::InBand,
     }
 }
 

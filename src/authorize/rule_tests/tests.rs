@@ -97,7 +97,7 @@ fn what_came_instead_is_said_with_the_rule_that_decided() {
     for (test, expected) in [
         (
             "scope: notes.read notes.write, call: delete_note, expect: 403",
-            "403, came 200 (forwarded): nothing is demanded that it lacks",
+            "403, came 200 (forwarded): nothing is missing",
         ),
         (
             "scope: notes.read, call: delete_note, expect: 200",

@@ -43,10 +43,13 @@ fn case(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<RuleTest> {
     })
 }
 
+/// Makes of a name what is asked for.
+type Way = fn(Box<str>) -> TestedCall;
+
 /// The one thing that is asked for.
 fn asked(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<TestedCall> {
     let file = &test.value;
-    let ways: [(_, fn(Box<str>) -> TestedCall); 4] = [
+    let ways: [(&Field<Option<Text>>, Way); 4] = [
         (&file.call, TestedCall::Tool),
         (&file.prompt, TestedCall::Prompt),
         (&file.resource, TestedCall::Resource),
