@@ -14,5 +14,6 @@ mod introspection;
 mod key_sets;
 mod operators;
 mod refusals;
+mod rules;
 mod service_accounts;
 mod tokens;
