@@ -18,6 +18,7 @@ pub(super) struct Head {
     pub(super) parts: Parts,
     pub(super) target: Target,
     pub(super) peer: HeaderValue,
+    pub(super) is_secure: bool,
     pub(super) is_trusted: bool,
     pub(super) traceparent: HeaderValue,
 }
