@@ -16,4 +16,5 @@ mod operators;
 mod refusals;
 mod rules;
 mod service_accounts;
+mod tls;
 mod tokens;

@@ -13,7 +13,6 @@ use crate::{
     config::{
         file::{self, ConfigFile},
         problem::{Place, Report},
-        reader::Field,
         server_tls::{ServerTls, TlsMaterial},
         settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry, TlsIdentity},
     },
