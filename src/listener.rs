@@ -10,6 +10,7 @@
 //! Each worker has a listener of its own on the shared address.
 
 mod balance;
+mod frames;
 mod handshake;
 mod serve;
 mod stall;

@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::{
     Connection, Handshakes, Service,
+    frames::FrameMeter,
     handshake::say_and_close,
     stall::StallGuard,
     streams::Streams,
@@ -139,7 +140,7 @@ impl Connection {
             .max_local_error_reset_streams(64)
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20))
-            .serve_connection(TokioIo::new(Replay::new(opening)), service);
+            .serve_connection(TokioIo::new(FrameMeter::new(Replay::new(opening))), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

@@ -42,74 +42,17 @@ fn files_are_named_relative_to_the_configuration() {
 #[test]
 fn files_that_cannot_be_used_are_errors_with_their_places() {
     let ((certificate, key), (other, _), (old, old_key)) = (pair(), pair(), pair_until(2020));
-    let good = "{certificate: /c, private_key: /k";
-    for (tls, c, k, ca, expected) in [
-        (
-            good,
-            &other,
-            &key,
-            &*other,
-            "certificate: the first certificate does not belong to the key of `private_key`; put the pair beside each other",
-        ),
-        (
-            good,
-            &old,
-            &old_key,
-            &other,
-            "certificate: the certificate ended on Wed, 01 Jan 2020 00:00:00 GMT; renew it",
-        ),
-        (
-            good,
-            &key,
-            &key,
-            &other,
-            "certificate: the file holds no PEM certificate, or a damaged one",
-        ),
-        (
-            good,
-            &certificate,
-            &certificate,
-            &other,
-            "private_key: the file holds no PEM private key (PKCS#8, PKCS#1 or SEC1)",
-        ),
-        (
-            "{certificate: /c, private_key: /none",
-            &certificate,
-            &key,
-            &other,
-            "private_key: the file cannot be read (no such file)",
-        ),
-        (
-            "{certificate: /none, private_key: /k",
-            &certificate,
-            &key,
-            &other,
-            "certificate: the file cannot be read (no such file)",
-        ),
-        (
-            "{certificate: /c, private_key: /k, client_ca: /ca",
-            &certificate,
-            &key,
-            "",
-            "client_ca: the file holds no PEM certificate, or a damaged one",
-        ),
-        (
-            "{certificate: /c, private_key: /k, client_ca: /none",
-            &certificate,
-            &key,
-            &other,
-            "client_ca: the file cannot be read (no such file)",
-        ),
-        (
-            "{certificate: /c, private_key: /k, require_client_certificate: true",
-            &certificate,
-            &key,
-            &other,
-            "require_client_certificate: names nobody whose clients to accept; name the authorities in `client_ca`",
-        ),
-    ] {
-        let files = [("/c", c.as_str()), ("/k", k.as_str()), ("/ca", ca)];
-        let problems = read(&format!("{tls}}}"), &files).unwrap_err();
+    let pem = |name: &str| match name {
+        "good" => certificate.as_str(),
+        "key" => key.as_str(),
+        "other" => other.as_str(),
+        "old" => old.as_str(),
+        "old key" => old_key.as_str(),
+        _ => "",
+    };
+    for (tls, [c, k, ca], expected) in MISFITS {
+        let files = [("/c", pem(c)), ("/k", pem(k)), ("/ca", pem(ca))];
+        let problems = read(&format!("{{certificate: {tls}}}"), &files).unwrap_err();
         let [problem] = &problems[..] else { panic!("{problems:?}") };
         assert_eq!(
             format!("{}: {}", problem.path, problem.message),
@@ -118,3 +61,52 @@ fn files_that_cannot_be_used_are_errors_with_their_places() {
         assert!(problem.line > 0, "{problem:?}");
     }
 }
+
+/// Keys, what stands in `/c`, `/k` and `/ca`, and what is wrong.
+const MISFITS: &[(&str, [&str; 3], &str)] = &[
+    (
+        "/c, private_key: /k",
+        ["other", "key", ""],
+        "certificate: the first certificate does not belong to the key of `private_key`; put the pair beside each other",
+    ),
+    (
+        "/c, private_key: /k",
+        ["old", "old key", ""],
+        "certificate: the certificate ended on Wed, 01 Jan 2020 00:00:00 GMT; renew it",
+    ),
+    (
+        "/c, private_key: /k",
+        ["key", "key", ""],
+        "certificate: the file holds no PEM certificate, or a damaged one",
+    ),
+    (
+        "/c, private_key: /k",
+        ["good", "good", ""],
+        "private_key: the file holds no PEM private key (PKCS#8, PKCS#1 or SEC1)",
+    ),
+    (
+        "/c, private_key: /none",
+        ["good", "key", ""],
+        "private_key: the file cannot be read (no such file)",
+    ),
+    (
+        "/none, private_key: /k",
+        ["good", "key", ""],
+        "certificate: the file cannot be read (no such file)",
+    ),
+    (
+        "/c, private_key: /k, client_ca: /ca",
+        ["good", "key", ""],
+        "client_ca: the file holds no PEM certificate, or a damaged one",
+    ),
+    (
+        "/c, private_key: /k, client_ca: /none",
+        ["good", "key", ""],
+        "client_ca: the file cannot be read (no such file)",
+    ),
+    (
+        "/c, private_key: /k, require_client_certificate: true",
+        ["good", "key", ""],
+        "require_client_certificate: names nobody whose clients to accept; name the authorities in `client_ca`",
+    ),
+];
