@@ -104,17 +104,17 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 fn field(name: &[u8], value: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0];
     for text in [name, value] {
-        match u8::try_from(text.len()) {
-            Ok(length @ ..127) => bytes.push(length),
-            _ => {
-                bytes.push(127);
-                let mut rest = text.len() - 127;
-                while rest >= 128 {
-                    bytes.push(u8::try_from(rest % 128).unwrap() | 128);
-                    rest /= 128;
-                }
-                bytes.push(u8::try_from(rest).unwrap());
+        // An integer with a prefix of seven bits (section 5.1).
+        if let Ok(length @ ..127) = u8::try_from(text.len()) {
+            bytes.push(length);
+        } else {
+            bytes.push(127);
+            let mut rest = text.len() - 127;
+            while rest >= 128 {
+                bytes.push(u8::try_from(rest % 128).unwrap() | 128);
+                rest /= 128;
             }
+            bytes.push(u8::try_from(rest).unwrap());
         }
         bytes.extend(text);
     }
