@@ -85,7 +85,7 @@ impl Allowance {
             // Time is looked at only when somebody is near the bound.
             let elapsed = self.filled.elapsed();
             self.filled += elapsed;
-            let fresh = elapsed.as_micros() / MICROSECONDS_PER_UNIT;
+            let fresh = elapsed.as_nanos() / NANOSECONDS_PER_UNIT;
             self.grow(usize::try_from(fresh).unwrap_or(usize::MAX));
         }
         let left = self.left.checked_sub(FRAME_COST);
@@ -154,8 +154,8 @@ const FRAME_COST: usize = 32;
 /// Frames at once.
 const BURST: usize = 2000;
 
-/// 200 frames a second.
-const MICROSECONDS_PER_UNIT: u128 = Duration::from_secs(1).as_micros() / (200 * FRAME_COST as u128);
+/// 500 frames a second: a client may acknowledge, with two of them, each of 250 tiny events.
+const NANOSECONDS_PER_UNIT: u128 = Duration::from_secs(1).as_nanos() / (500 * FRAME_COST as u128);
 
 const PREFACE_BYTES: usize = 24;
 const HEADER_BYTES: u8 = 9;
@@ -221,7 +221,7 @@ mod tests {
         advance(&mut meter, Duration::from_secs(1));
         assert!(meter.follow(&frame(PING, 0)));
         stop_time(&mut meter);
-        assert!(meter.follow(&frame(PING, 0).repeat(199)));
+        assert!(meter.follow(&frame(PING, 0).repeat(499)));
         assert!(!meter.follow(&frame(PING, 0)));
         assert!(meter.account(Poll::Ready(Ok(5 * FRAME_COST))).is_ready());
         assert!(meter.follow(&frame(PING, 0).repeat(5)));
