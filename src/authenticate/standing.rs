@@ -3,8 +3,8 @@
 //! 1. When it ends is decided by the one function that judges `exp` on every request.
 //! 2. A token that its authorization server was asked about is asked about again the usual way,
 //!    with the usual memory: nobody is asked while what is remembered is fresh.
-//! 3. Of two tokens the newer is the one issued later; where they do not say, the one that ends
-//!    later.
+//! 3. Of two tokens of one session the newer is the one issued later; where they do not say, the
+//!    one that ends later.
 //!
 //! What stays open, and for how long, is not known here.
 
@@ -66,7 +66,12 @@ impl TokenIdentity {
         self.facts.scope.covers(&other.facts.scope) && self.facts.kept == other.facts.kept
     }
 
-    /// Whether it takes the place of another token of the same principal.
+    /// Whether it ends later than another one, or at the same time.
+    pub fn outlasts(&self, other: &Self) -> bool {
+        outlasts(self.ends_at(), other.ends_at())
+    }
+
+    /// Whether it takes the place of another token of the same session.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         is_newer(&self.facts, self.ends_at(), (&other.facts, other.ends_at()))
     }
@@ -79,11 +84,15 @@ fn is_newer(
 ) -> bool {
     match (facts.issued_at, other.issued_at) {
         (Some(one), Some(another)) if (one - another).abs() > f64::EPSILON => one > another,
-        _ => match (end, other_end) {
-            (Some(end), Some(other_end)) => end >= other_end,
-            (None, _) => true,
-            (Some(_), None) => false,
-        },
+        _ => outlasts(end, other_end),
+    }
+}
+
+fn outlasts(end: Option<f64>, other_end: Option<f64>) -> bool {
+    match (end, other_end) {
+        (Some(end), Some(other_end)) => end >= other_end,
+        (None, _) => true,
+        (Some(_), None) => false,
     }
 }
 

@@ -46,6 +46,17 @@ enum Standing {
     Over(End),
 }
 
+/// What a token keeps open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The streams of a principal that are of no session.
+    Principal,
+    /// The streams of one session.
+    Session,
+    /// One stream, and no other token does.
+    Stream,
+}
+
 /// Why a token keeps nothing open any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -150,20 +161,21 @@ impl HeldToken {
         self.lock().identity.clone()
     }
 
-    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+    /// Whether it takes another's place, as the newest token within `reach`.
+    pub(super) fn replaces(&self, other: &Self, reach: Reach) -> bool {
         let identity = self.identity();
-        identity.is_newer_than(&other.lock().identity)
+        self.digest != other.digest && is_newest(&identity, &other.lock().identity, reach)
     }
 
     /// Whether a token that is shown takes its place.
-    pub(super) fn is_replaced_by(&self, shown: &VerifiedToken) -> bool {
+    pub(super) fn is_replaced_by(&self, shown: &VerifiedToken, reach: Reach) -> bool {
         let state = self.lock();
         let identity = shown.identity();
         // Nearly every request: the same token, remembered once.
         if state.identity.is_same(identity) || shown.token().digest() == self.digest {
             return false;
         }
-        identity.is_newer_than(&state.identity)
+        is_newest(identity, &state.identity, reach)
     }
 
     /// Looks how it stands; whoever hears that it is due must ask.
@@ -192,12 +204,13 @@ impl HeldToken {
         Outlook::Good { grants_less: state.standing == Standing::Less, is_due, left }
     }
 
-    /// Takes in what came of asking; whether it is over or grants less.
+    /// Takes in what came of asking, which is as old as the question; whether it is over or grants
+    /// less.
     pub(super) fn learn(
         &self,
         judged: Result<VerifiedToken, AuthenticateError>,
         suffices: impl FnOnce(&VerifiedToken) -> bool,
-        now: Instant,
+        asked_at: Instant,
     ) -> bool {
         let mut state = self.lock();
         state.is_asked = false;
@@ -206,7 +219,7 @@ impl HeldToken {
             Ok(token) => {
                 let identity = token.identity().clone();
                 let grants_less = !identity.grants_no_less_than(&state.identity);
-                state.due = next_look(&identity, &self.digest, now);
+                state.due = next_look(&identity, &self.digest, asked_at);
                 state.identity = identity;
                 state.is_unanswered = false;
                 if grants_less { Standing::Less } else { state.standing }
@@ -225,7 +238,7 @@ impl HeldToken {
                 | TokenFault::WrongIssuer => End::Unacceptable,
             }),
             Err(error) => {
-                state.due = now + RETRY_PAUSE;
+                state.due = asked_at + RETRY_PAUSE;
                 if !std::mem::replace(&mut state.is_unanswered, true) {
                     tracing::warn!(
                         error = %error,
@@ -259,6 +272,15 @@ impl End {
             Self::ScopesMissing => "insufficient_scope",
             Self::Unacceptable => "token_unacceptable",
         }
+    }
+}
+
+/// Several clients may use a principal at a time, each with a token of its own: where nothing tells
+/// them apart, none ends what another keeps.
+fn is_newest(one: &TokenIdentity, other: &TokenIdentity, reach: Reach) -> bool {
+    match reach {
+        Reach::Principal => one.outlasts(other),
+        Reach::Session | Reach::Stream => one.is_newer_than(other),
     }
 }
 

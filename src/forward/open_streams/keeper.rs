@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::{
     OpenStreams,
-    held_token::{End, HeldToken, Moment, Outlook},
+    held_token::{End, HeldToken, Moment, Outlook, Reach},
 };
 use crate::oauth::{ClientId, Subject};
 
@@ -73,7 +73,7 @@ impl OpenStreams {
         let mut round = Round { moment, ended: Vec::new(), due: Vec::new(), left };
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            shard.retain(|_, entry| match round.end_of(&entry.newest, entry.is_own) {
+            shard.retain(|_, entry| match round.end_of(&entry.newest, entry.reach) {
                 Some(end) => {
                     let (signal, held) = (entry.ended.clone(), Arc::clone(&entry.newest));
                     round.ended.push(Ended { signal, streams: entry.streams, held, end });
@@ -118,9 +118,9 @@ impl OpenStreams {
         for held in due {
             let Some(token) = held.token().cloned() else { continue };
             let Ok(_turn) = self.turns.acquire().await else { return };
+            let asked_at = self.clock.instant();
             let judged = self.authenticator.verify_again(token).await;
-            let now = self.clock.instant();
-            if held.learn(judged, |token| self.policy.keeps(token), now) {
+            if held.learn(judged, |token| self.policy.keeps(token), asked_at) {
                 self.wake.notify_one();
             }
         }
@@ -129,11 +129,13 @@ impl OpenStreams {
 
 impl Round {
     /// Whether and why streams of this token end.
-    fn end_of(&mut self, held: &Arc<HeldToken>, is_own: bool) -> Option<End> {
+    fn end_of(&mut self, held: &Arc<HeldToken>, reach: Reach) -> Option<End> {
         match held.look(self.moment) {
             Outlook::Over(end) => Some(end),
             // What a subscription was let in for was judged message by message, once: it asks anew.
-            Outlook::Good { grants_less: true, .. } if is_own => Some(End::ScopesMissing),
+            Outlook::Good { grants_less: true, .. } if reach == Reach::Stream => {
+                Some(End::ScopesMissing)
+            }
             Outlook::Good { is_due, left, .. } => {
                 self.left = self.left.min(left);
                 if is_due {
