@@ -7,7 +7,7 @@
 //!    named. Before it is named, and where there is none, the token that ends last counts of all
 //!    that the principal shows on the route.
 //! 3. A stream that a POST subscribed to ends with its own token.
-//! 4. A token is over when it has expired, as every request is judged; when its authorization server
+//! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
 //!    says that it is not active, or says less of it than the route demands; when the key that
 //!    verified it is gone from the key set. What else can be told is told by `keeper`.
 //! 5. There are entries for open streams only, and on a route without any a request pays for a look
@@ -164,7 +164,7 @@ impl OpenStreams {
     /// A token turned out to be inactive.
     pub fn revoked(&self, digest: &TokenDigest) {
         if let Some(held) = self.tokens.find(digest) {
-            held.is_inactive();
+            held.is_inactive(self.clock.unix_seconds());
             self.wake.notify_one();
         }
     }

@@ -44,7 +44,10 @@ impl Timed {
 
     async fn of(parties: Parties, yaml: &str, workers: usize) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let yaml = parties.fill(yaml);
+        let mut yaml = parties.fill(yaml);
+        if !yaml.contains("clock_skew") {
+            yaml = yaml.replace("    client:", "    clock_skew: 0s\n    client:");
+        }
         let gateway = TestGateway::prepare(&yaml).clock(&clock).workers(workers).start();
         gateway.ready().await;
         let Parties { authorization_server, upstream } = parties;

@@ -184,11 +184,14 @@ impl HeldToken {
         if let Standing::Over(end) = state.standing {
             return Outlook::Over(end);
         }
-        let end = state.identity.ends_at();
+        let end = state.identity.lasts_until();
         if end.is_some_and(|end| end <= now.unix_seconds) {
             return Outlook::Over(End::Expired);
         }
-        let mut is_due = !state.is_asked && state.due <= now.instant;
+        // Of an expired token nothing is left to learn: it lasts a moment longer, or it is replaced.
+        let mut is_due = !state.is_asked
+            && state.due <= now.instant
+            && !state.identity.has_expired(now.unix_seconds);
         if is_due && self.token.is_some() {
             state.is_asked = true;
         } else if is_due {
@@ -210,7 +213,7 @@ impl HeldToken {
         &self,
         judged: Result<VerifiedToken, AuthenticateError>,
         suffices: impl FnOnce(&VerifiedToken) -> bool,
-        asked_at: Instant,
+        (asked_at, now): (Moment, f64),
     ) -> bool {
         let mut state = self.lock();
         state.is_asked = false;
@@ -219,11 +222,13 @@ impl HeldToken {
             Ok(token) => {
                 let identity = token.identity().clone();
                 let grants_less = !identity.grants_no_less_than(&state.identity);
-                state.due = next_look(&identity, &self.digest, asked_at);
+                state.due = next_look(&identity, &self.digest, asked_at.instant);
                 state.identity = identity;
                 state.is_unanswered = false;
                 if grants_less { Standing::Less } else { state.standing }
             }
+            // It expired between question and answer.
+            Err(AuthenticateError::Invalid(_)) if state.identity.has_expired(now) => return false,
             Err(AuthenticateError::Invalid(invalid)) => Standing::Over(match invalid.fault() {
                 TokenFault::Expired => End::Expired,
                 TokenFault::Inactive => End::Inactive,
@@ -238,7 +243,7 @@ impl HeldToken {
                 | TokenFault::WrongIssuer => End::Unacceptable,
             }),
             Err(error) => {
-                state.due = asked_at + RETRY_PAUSE;
+                state.due = asked_at.instant + RETRY_PAUSE;
                 if !std::mem::replace(&mut state.is_unanswered, true) {
                     tracing::warn!(
                         error = %error,
@@ -252,9 +257,12 @@ impl HeldToken {
         std::mem::replace(&mut state.standing, standing) != standing
     }
 
-    /// Somebody heard that it is not active.
-    pub(super) fn is_inactive(&self) {
-        self.lock().standing = Standing::Over(End::Inactive);
+    /// Somebody heard that it is not active; of an expired token that says nothing.
+    pub(super) fn is_inactive(&self, unix_seconds: f64) {
+        let mut state = self.lock();
+        if !state.identity.has_expired(unix_seconds) {
+            state.standing = Standing::Over(End::Inactive);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -67,8 +67,7 @@ impl OpenStreams {
 
     /// Looks at every stream once, and says how long the next look can wait.
     fn look(self: &Arc<Self>) -> Duration {
-        let (unix_seconds, instant) = (self.clock.unix_seconds(), self.clock.instant());
-        let moment = Moment { unix_seconds, instant };
+        let moment = self.now();
         let left = LONGEST_PAUSE.as_secs_f64();
         let mut round = Round { moment, ended: Vec::new(), due: Vec::new(), left };
         for shard in &self.shards {
@@ -89,6 +88,10 @@ impl OpenStreams {
         self.tokens.settle();
         self.ask_about(round.due);
         Duration::try_from_secs_f64(round.left).unwrap_or(LONGEST_PAUSE).max(BREATH)
+    }
+
+    fn now(&self) -> Moment {
+        Moment { unix_seconds: self.clock.unix_seconds(), instant: self.clock.instant() }
     }
 
     fn end(&self, Ended { signal, streams, held, end }: &Ended) {
@@ -118,9 +121,10 @@ impl OpenStreams {
         for held in due {
             let Some(token) = held.token().cloned() else { continue };
             let Ok(_turn) = self.turns.acquire().await else { return };
-            let asked_at = self.clock.instant();
+            let asked_at = self.now();
             let judged = self.authenticator.verify_again(token).await;
-            if held.learn(judged, |token| self.policy.keeps(token), asked_at) {
+            let times = (asked_at, self.clock.unix_seconds());
+            if held.learn(judged, |token| self.policy.keeps(token), times) {
                 self.wake.notify_one();
             }
         }
