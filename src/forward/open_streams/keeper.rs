@@ -66,7 +66,7 @@ impl OpenStreams {
     }
 
     /// Looks at every stream once, and says how long the next look can wait.
-    fn look(self: &Arc<Self>) -> Duration {
+    pub(super) fn look(self: &Arc<Self>) -> Duration {
         let moment = self.now();
         let left = LONGEST_PAUSE.as_secs_f64();
         let mut round = Round { moment, ended: Vec::new(), due: Vec::new(), left };
