@@ -14,6 +14,7 @@
 
 pub mod endpoint;
 pub mod endpoint_event;
+pub mod event_stream;
 pub mod headers;
 pub mod pool;
 pub mod request_body;

@@ -26,7 +26,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     endpoint::EndpointSealer,
-    endpoint_event::{EndpointRewriter, EventError, EventScanner},
+    endpoint_event::EndpointRewriter,
+    event_stream::{EventError, EventScanner},
     pool::Lease,
 };
 
