@@ -6,6 +6,7 @@
 
 pub mod operation;
 pub mod rules;
+pub mod sight;
 
 mod mirror;
 
@@ -70,6 +71,30 @@ impl Permit {
     /// Who was permitted.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+}
+
+/// What a protected route demands.
+#[derive(Debug)]
+pub struct Demands {
+    required_scopes: Scope,
+    rules: rules::Rules,
+}
+
+impl Demands {
+    /// What a route's scopes and rules demand.
+    pub fn new(required_scopes: Scope, rules: rules::Rules) -> Self {
+        Self { required_scopes, rules }
+    }
+
+    /// The route's own scopes.
+    pub fn required_scopes(&self) -> &Scope {
+        &self.required_scopes
+    }
+
+    /// The rules for operations.
+    pub fn rules(&self) -> &rules::Rules {
+        &self.rules
     }
 }
 
