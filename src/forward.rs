@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod endpoint_event;
 pub mod event_stream;
 pub mod headers;
+pub mod list_filter;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;

@@ -6,6 +6,8 @@
 //!
 //! It finds where events begin and end and does not say what is done with them.
 
+use super::list_filter::{FilterError, events::MAX_EVENT_BYTES};
+
 /// Why a stream of events cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
@@ -15,6 +17,14 @@ pub enum EventError {
     /// An `endpoint` event is malformed, too long, or names another origin.
     #[error("the upstream named a message endpoint that is not its own")]
     Endpoint,
+    /// An event holds a list that cannot be filtered.
+    #[error("the upstream's event stream has {0}")]
+    List(#[from] FilterError),
+    /// An event that must be read is too long.
+    #[error(
+        "the upstream sent an event longer than {MAX_EVENT_BYTES} bytes where lists are filtered"
+    )]
+    TooLong,
 }
 
 /// Follows the lines of an event stream.
