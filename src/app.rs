@@ -21,7 +21,7 @@ use tracing::info;
 
 use crate::{
     admin::Admin,
-    authenticate::background::Background,
+    authenticate::{background::Background, outbound::Network},
     clock::Clock,
     config::Settings,
     forward::Worker,
@@ -102,6 +102,7 @@ impl App {
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             background,
+            network: Network::Open,
             workers,
         };
         let snapshot = Arc::new(Snapshot::build(settings, &surroundings)?);

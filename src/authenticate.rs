@@ -19,6 +19,7 @@ pub mod introspection;
 pub mod jwt;
 pub mod key_set;
 pub mod outbound;
+pub mod provider;
 pub mod service_account;
 pub mod token_cache;
 pub mod token_facts;
@@ -122,6 +123,11 @@ impl Authenticator {
         }
     }
 
+    /// The authorization servers whose tokens are taken.
+    pub fn authorization_servers(&self) -> &[Arc<AuthorizationServer>] {
+        &self.servers
+    }
+
     /// Turns the credentials of a request into proof, or says why not.
     pub async fn authenticate(
         &self,
@@ -169,6 +175,16 @@ impl VerifiedToken {
 }
 
 impl TokenIdentity {
+    /// Everything that is known of it.
+    pub fn facts(&self) -> &TokenFacts {
+        &self.facts
+    }
+
+    /// The authorization server that said so.
+    pub fn authorization_server(&self) -> &AuthorizationServer {
+        &self.server
+    }
+
     /// The issuer, as configured.
     pub fn issuer(&self) -> &Issuer {
         &self.server.settings().issuer

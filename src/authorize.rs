@@ -11,7 +11,12 @@ pub mod sight;
 mod mirror;
 
 use crate::{
-    authenticate::{VerifiedToken, token_facts::Principal},
+    authenticate::{
+        VerifiedToken,
+        authorization_server::AuthorizationServer,
+        provider::{self, Cure},
+        token_facts::Principal,
+    },
     jsonrpc::Glance,
     oauth::Scope,
 };
@@ -104,13 +109,15 @@ pub enum AuthorizeError {
     /// Scopes are missing.
     #[error(
         "the token has [{granted}]; this needs [{required}]: the client must ask for them all, or \
-         required_scopes of the route is too much"
+         required_scopes of the route is too much; {remedy}"
     )]
     InsufficientScope {
         /// All scopes that the operation needs.
         required: Scope,
         /// The scopes that the token has.
         granted: Scope,
+        /// What may have to be done at the authorization server.
+        remedy: &'static str,
     },
 }
 
@@ -131,6 +138,9 @@ impl AccessPolicy {
             return Ok(Permit { caller });
         }
         let granted = granted.cloned().unwrap_or_default();
-        Err(AuthorizeError::InsufficientScope { required: required.clone(), granted })
+        let server = caller.token().map(|token| token.identity().authorization_server());
+        let provider = server.and_then(AuthorizationServer::provider);
+        let (required, remedy) = (required.clone(), provider::remedy(provider, Cure::Scope));
+        Err(AuthorizeError::InsufficientScope { required, granted, remedy })
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod healthcheck;
 pub mod schema;
 pub mod serve;
@@ -34,9 +35,12 @@ enum Command {
     Check {
         #[command(flatten)]
         config: ConfigFlag,
-        /// Print `{ok, problems}` as JSON.
+        /// Print `{ok, problems}` as JSON; with --online also `findings`.
         #[arg(long)]
         json: bool,
+        /// Also ask the authorization servers and upstreams; exit with 1 when something is wrong.
+        #[arg(long)]
+        online: bool,
     },
     /// Run a demo authorization server, a demo MCP server and the gateway between them, and walk
     /// through the flow.
@@ -44,6 +48,13 @@ enum Command {
         /// End after the walk; exit with 0 only if every step went as it should.
         #[arg(long)]
         once: bool,
+    },
+    /// Say what would happen to a request, and why; nothing is forwarded.
+    Explain {
+        #[command(flatten)]
+        config: ConfigFlag,
+        #[command(flatten)]
+        asked: explain::Asked,
     },
     /// Exit with 0 when /readyz answers 200; for containers without a shell.
     Healthcheck {
@@ -91,8 +102,9 @@ pub fn run() -> ExitCode {
     let environment = ProcessEnvironment;
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let code = match cli.command {
-        Command::Check { config, json } => {
-            check::check(&config.path(&environment), json, &environment, &mut out, &mut err)
+        Command::Check { config, json, online } => {
+            let asking = check::Asking { is_json: json, is_online: online };
+            check::check(&config.path(&environment), asking, &environment, &mut out, &mut err)
                 .unwrap_or(FAILED)
         }
         Command::Demo { once } => {
@@ -100,6 +112,10 @@ pub fn run() -> ExitCode {
             drop((out, err));
             demo::demo(once)
         }
+        Command::Explain { config, asked } => match load(&config, &environment, &mut err) {
+            Some(loaded) => explain::explain(loaded, &asked, &environment, &mut out, &mut err),
+            None => WRONG_USE,
+        },
         Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),
         Command::Healthcheck { config } => match load(&config, &environment, &mut err) {
             Some(loaded) => healthcheck::healthcheck(&loaded.settings, &mut err),

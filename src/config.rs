@@ -15,6 +15,7 @@ mod file;
 pub mod glob;
 mod locate;
 mod node;
+mod places;
 mod problem;
 mod reader;
 mod scalar;
@@ -31,6 +32,7 @@ mod tests;
 use std::path::Path;
 
 pub use locate::{Overrides, find};
+pub use places::{KeyPlace, Places};
 pub use problem::{Problem, Severity};
 pub use secret::{Environment, ProcessEnvironment};
 pub use settings::Settings;
@@ -46,6 +48,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What its operator should know.
     pub warnings: Vec<Problem>,
+    /// Where its keys stand.
+    pub places: Places,
 }
 
 /// Reads a configuration file. `GATEHOUSE_LISTEN_ADDRESS` and `GATEHOUSE_ADMIN_ADDRESS` win over
@@ -91,7 +95,8 @@ pub fn parse(
     match settings {
         Some(mut settings) if !report.has_errors() => {
             overrides.apply(&mut settings);
-            Ok(Loaded { settings, warnings: report.finish() })
+            let places = Places::of(file_name, &root);
+            Ok(Loaded { settings, warnings: report.finish(), places })
         }
         _ => {
             if !report.has_errors() {

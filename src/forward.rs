@@ -32,6 +32,7 @@ use http::{
 use hyper::body::Incoming;
 use prometheus::IntGauge;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
 
 use self::{
     endpoint::{EndpointSealer, Endpoints},
@@ -120,6 +121,27 @@ pub enum ForwardError {
     Timeout,
 }
 
+/// How an upstream is reached, and what it is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Host and port to connect to.
+    pub socket: String,
+    /// What `Host` says unless it is configured: the port only when the URL has it.
+    pub authority: String,
+}
+
+impl Addresses {
+    /// Takes them from an upstream's URL.
+    pub fn of(url: &Url) -> Option<Self> {
+        let host = url.host_str()?;
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Some(Self { socket: format!("{host}:{}", url.port_or_known_default()?), authority })
+    }
+}
+
 /// The session reference of a request does not open here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -137,14 +159,8 @@ impl Upstream {
         workers: usize,
         clock: &Arc<dyn Clock>,
     ) -> Option<Self> {
-        let url = &settings.url;
-        let path: PathAndQuery = url.path().parse().ok()?;
-        let port = url.port_or_known_default()?;
-        let address = format!("{}:{port}", url.host_str()?);
-        let authority = match url.port() {
-            Some(port) => format!("{}:{port}", url.host_str()?),
-            None => url.host_str()?.to_owned(),
-        };
+        let path: PathAndQuery = settings.url.path().parse().ok()?;
+        let Addresses { socket: address, authority } = Addresses::of(&settings.url)?;
         let host = match &settings.host {
             Some(host) => host.clone(),
             None => HeaderValue::from_str(&authority).ok()?,

@@ -14,6 +14,7 @@ mod answer;
 mod head;
 mod ids;
 mod record;
+pub mod rehearsal;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -25,6 +26,7 @@ use tracing::warn;
 
 pub use self::answer::GatewayBody;
 use self::{
+    answer::Context,
     head::{Head, Refusable, Stage, destination, host, sent_request_id},
     ids::{Ids, NewId},
     record::Record,
@@ -179,7 +181,8 @@ impl Gateway {
             Destination::Resource(resource, below) => {
                 record.enter(resource);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
-                let stage = Stage { resource, destination: destination(below, &head) };
+                let has_query = head.target.query().is_some();
+                let stage = Stage { resource, destination: destination(below, has_query) };
                 let mut response = self.call(stage, head, body, record).await?;
                 answer::allow_origin(response.headers_mut(), origin);
                 Ok(response)
@@ -196,7 +199,11 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { resource, destination } = stage;
-        let caller = authenticate(resource, &head.parts.headers, &head.target, record).await?;
+        let caller = authenticate(resource, &head.parts.headers, &head.target).await;
+        if resource.authenticator.is_some() {
+            record.authenticated(&caller);
+        }
+        let caller = caller?;
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         let (body, glance) = self.read(&head.parts.method, body).await?;
@@ -265,23 +272,11 @@ impl Gateway {
             record.read(Operation { glance: read.unwrap_or_default() });
         }
         record.refused(&rejection);
-        let is_public = rejection.is_public();
         let resource = record.resource().cloned();
-        // A public route has no document that a challenge could name.
-        let challenged = resource.as_ref().filter(|resource| resource.authenticator.is_some());
-        let parameters = challenged.map(|resource| &resource.challenge);
         let id = record.rpc_id().map(ToOwned::to_owned);
         let request_id = record.request_id().to_str().unwrap_or_default().to_owned();
-        let response = rejection.into_response(parameters, id.as_deref(), &request_id);
-        let mut response = answer::refusal(response);
-        match resource {
-            _ if is_public => answer::allow_every_origin(response.headers_mut()),
-            Some(resource) => {
-                let allowed = refusable.origin.filter(|origin| resource.origins.allow(origin));
-                answer::allow_origin(response.headers_mut(), allowed);
-            }
-            None => answer::expose(response.headers_mut()),
-        }
+        let context = Context { resource: resource.as_ref(), origin: refusable.origin };
+        let mut response = answer::refusal(rejection, context, id.as_deref(), &request_id);
         if closes && refusable.is_http1 {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
@@ -311,16 +306,13 @@ async fn authenticate(
     resource: &ProtectedResource,
     headers: &HeaderMap,
     target: &Target,
-    record: &mut Record,
-) -> Result<Caller, Rejection> {
+) -> Result<Caller, AuthenticateError> {
     let Some(authenticator) = &resource.authenticator else {
-        bearer::check_query(target.query()).map_err(AuthenticateError::from)?;
+        bearer::check_query(target.query())?;
         let missing = AuthenticateError::Credentials(CredentialsError::Missing);
-        return resource.policy.anonymous().ok_or(missing.into());
+        return resource.policy.anonymous().ok_or(missing);
     };
-    let authenticated = authenticator.authenticate(headers, target.query()).await;
-    record.authenticated(&authenticated);
-    Ok(authenticated?.into())
+    authenticator.authenticate(headers, target.query()).await.map(Caller::from)
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;

@@ -51,7 +51,7 @@
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
 //! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
 //! | [`admin`] | liveness, readiness and metrics, on an address of their own |
-//! | [`gateway`] | the pipeline above; one log line and one count per request |
+//! | [`gateway`] | the pipeline above; one log line and one count per request; its rehearsal for `explain` |
 //! | [`rejection`] | the closed table from a stage's error to status, challenge and JSON-RPC body |
 //! | [`snapshot`] | settings compiled into what a request needs; immutable |
 //! | [`router`] | host, path, origin and method to a route, a public document or a preflight |

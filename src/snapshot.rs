@@ -10,8 +10,10 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::{
     authenticate::{
-        Authenticator, authorization_server::AuthorizationServer, background::Background,
-        outbound::OutboundError,
+        Authenticator,
+        authorization_server::{AuthorizationServer, Means},
+        background::Background,
+        outbound::{Network, OutboundError},
     },
     authorize::AccessPolicy,
     clock::Clock,
@@ -50,6 +52,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Where calls to authorization servers run.
     pub background: Background,
+    /// Whether authorization servers can be called.
+    pub network: Network,
     /// How many workers forward requests.
     pub workers: usize,
 }
@@ -123,8 +127,11 @@ fn authorization_servers(
             Arc::clone(server),
             is_mirrored || lacks_token_endpoint,
             around.metrics.authorization_server(&server.name),
-            Arc::clone(&around.clock),
-            around.background.clone(),
+            Means {
+                clock: Arc::clone(&around.clock),
+                background: around.background.clone(),
+                network: around.network.clone(),
+            },
         );
         let started =
             started.map_err(|error| BuildError::AuthorizationServer(server.name.clone(), error))?;
@@ -200,7 +207,8 @@ fn resource(
     })
 }
 
-fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
+/// Trust and name of a route's upstream; nothing for one without TLS.
+pub fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
     let url = &route.upstream.url;
     if url.scheme() != "https" {
         return Ok(None);

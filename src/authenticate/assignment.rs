@@ -125,9 +125,10 @@ impl Authenticator {
     }
 
     fn inactive(&self) -> AuthenticateError {
-        let asked = self.servers.iter().filter(|server| server.is_asked());
-        let names: Vec<&str> = asked.map(|server| &*server.settings().name).collect();
-        InvalidToken::inactive(&names).into()
+        let mut asked = self.servers.iter().filter(|server| server.is_asked());
+        let names: Vec<&str> = asked.clone().map(|server| &*server.settings().name).collect();
+        let provider = asked.next().filter(|_| names.len() == 1).and_then(|it| it.provider());
+        InvalidToken::inactive(&names, provider).into()
     }
 
     fn issuers(&self) -> Vec<&str> {
@@ -152,7 +153,7 @@ fn conclude(server: &Arc<AuthorizationServer>, knowledge: Knowledge) -> Known {
     let name = &server.settings().name;
     match knowledge {
         Knowledge::Active(facts) => Ok(TokenIdentity { facts, server: Arc::clone(server) }),
-        Knowledge::Inactive => Err(InvalidToken::inactive(&[name]).into()),
+        Knowledge::Inactive => Err(InvalidToken::inactive(&[name], server.provider()).into()),
         Knowledge::Refused(fault) => Err(InvalidToken::from(&fault).into()),
         Knowledge::Unavailable(cause) => {
             Err(AuthenticateError::Unavailable { name: name.clone(), cause })

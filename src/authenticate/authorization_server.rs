@@ -27,7 +27,8 @@ use super::{
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, Verified},
     key_set::KeySetError,
-    outbound::{Outbound, OutboundError},
+    outbound::{Network, Outbound, OutboundError},
+    provider::Provider,
     service_account::ServiceAccounts,
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
@@ -58,6 +59,17 @@ pub struct AuthorizationServer {
     cache: TokenCache,
     flights: Flights<Knowledge>,
     all_inactive_so_far: AtomicU32,
+}
+
+/// What a server works with.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where its own work runs.
+    pub background: Background,
+    /// Whom it can call.
+    pub network: Network,
 }
 
 /// What is known of a token.
@@ -108,6 +120,23 @@ pub enum Unavailable {
     Userinfo(Arc<UserinfoError>),
 }
 
+impl Unavailable {
+    /// Whether nobody has failed yet, so that waiting helps.
+    pub fn is_to_come(&self) -> bool {
+        match self {
+            Self::NotYet => true,
+            Self::KeySet(error) => matches!(**error, KeySetError::NotYet),
+            Self::Discovery(_)
+            | Self::Introspection(_)
+            | Self::Lost
+            | Self::NoTokenEndpoint
+            | Self::TokenRequest(_)
+            | Self::TooMany
+            | Self::Userinfo(_) => false,
+        }
+    }
+}
+
 impl AuthorizationServer {
     /// Prepares a server and begins to look for its metadata.
     ///
@@ -120,12 +149,12 @@ impl AuthorizationServer {
         settings: Arc<AuthorizationServerSettings>,
         needs_whole_document: bool,
         metrics: AuthorizationServerMetrics,
-        clock: Arc<dyn Clock>,
-        background: Background,
+        Means { clock, background, network }: Means,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
         let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
+        let outbound = outbound.on(network);
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             let metrics = metrics.key_set.clone();
@@ -174,6 +203,13 @@ impl AuthorizationServer {
     /// What is known of it, once it is known.
     pub fn discovered(&self) -> Option<Arc<Discovered>> {
         self.discovered.load_full()
+    }
+
+    /// Which product it is, when it is a known one.
+    pub fn provider(&self) -> Option<Provider> {
+        let discovered = self.discovered.load();
+        let by_issuer = || Provider::recognise(self.settings.issuer.as_str(), None);
+        discovered.as_ref().map_or_else(by_issuer, |discovered| discovered.provider)
     }
 
     /// Why it is not ready, if it is not.

@@ -56,7 +56,7 @@ impl Client {
 
     /// Adds our credentials to a form for this endpoint, or returns them as an `Authorization`
     /// value.
-    pub(super) fn apply(
+    pub fn apply(
         &self,
         endpoint: &Url,
         form: &mut Serializer<'_, String>,

@@ -15,7 +15,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::outbound::{Outbound, OutboundError};
+use super::{
+    outbound::{Answer, Outbound, OutboundError},
+    provider::Provider,
+};
 use crate::{
     config::settings::{AccessTokens, AuthorizationServerSettings, ClientAuthentication},
     oauth::{Issuer, is_loopback},
@@ -33,6 +36,8 @@ pub struct Discovered {
     pub token_endpoint: Option<Url>,
     /// Where a token tells whose it is (OpenID Connect Discovery 1.0 section 3).
     pub userinfo_endpoint: Option<Url>,
+    /// Which product it is, when it is a known one.
+    pub provider: Option<Provider>,
     /// The whole document, with the configured fields in it.
     pub document: Bytes,
 }
@@ -117,7 +122,8 @@ pub async fn discover(
         .unwrap_or_else(|| DiscoveryError::Missing(needed(settings.access_tokens).into())))
 }
 
-fn places(settings: &AuthorizationServerSettings) -> Vec<Url> {
+/// Where the document is looked for, in this order.
+pub fn places(settings: &AuthorizationServerSettings) -> Vec<Url> {
     if let Some(url) = &settings.metadata_url {
         return vec![url.clone()];
     }
@@ -146,6 +152,15 @@ async fn fetch(
 ) -> Result<Map<String, Value>, DiscoveryError> {
     let answer =
         outbound.fetch(url).await.map_err(|error| DiscoveryError::Outbound(url.clone(), error))?;
+    read(url, &answer, issuer)
+}
+
+/// Reads what one place answered.
+pub fn read(
+    url: &Url,
+    answer: &Answer,
+    issuer: &Issuer,
+) -> Result<Map<String, Value>, DiscoveryError> {
     if answer.status != http::StatusCode::OK {
         return Err(DiscoveryError::Status(url.clone(), answer.status));
     }
@@ -160,7 +175,8 @@ async fn fetch(
     Ok(document)
 }
 
-fn complete(
+/// Joins a document with the configured fields and takes from it what we need.
+pub fn complete(
     mut document: Map<String, Value>,
     settings: &AuthorizationServerSettings,
 ) -> Result<Discovered, DiscoveryError> {
@@ -182,6 +198,7 @@ fn complete(
         jwks_uri: endpoint(JWKS_URI),
         token_endpoint: endpoint("token_endpoint"),
         userinfo_endpoint: endpoint(USERINFO_ENDPOINT),
+        provider: Provider::recognise(settings.issuer.as_str(), Some(&document)),
         document: Value::Object(document).to_string().into(),
     })
 }
@@ -213,6 +230,9 @@ pub(super) fn is_acceptable(url: &Url, allow_http: bool) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod recorded;
 
 #[cfg(test)]
 mod tests {

@@ -280,7 +280,12 @@ mod tests {
         assert!(facts(r#"{"active":true,"cnf":{"jkt":"x"}}"#).is_bound);
         assert!(facts(r#"{"active":true,"token_type":"DPoP"}"#).is_bound);
         assert!(!facts(r#"{"active":true,"token_type":"bearer","cnf":null}"#).is_bound);
-        for claim in [r#""token_type":"refresh_token""#, r#""typ":"ID""#, r#""token_use":"id""#] {
+        for claim in [
+            r#""token_type":"refresh_token""#,
+            r#""typ":"ID""#,
+            r#""token_use":"id""#,
+            r#""tokenType":"refresh-token""#,
+        ] {
             assert!(
                 facts(&format!(r#"{{"active":true,{claim}}}"#)).other_type.is_some(),
                 "{claim}"

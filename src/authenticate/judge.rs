@@ -8,6 +8,7 @@
 use super::{
     Authenticator, TokenIdentity,
     jwt::JwtFault,
+    provider::{self, Cure, Provider},
     token_facts::{Evidence, TokenFacts},
 };
 use crate::config::settings::{AudienceMatch, AuthorizationServerSettings};
@@ -70,7 +71,7 @@ impl InvalidToken {
         Self { identity: Some(Box::new(identity)), ..self }
     }
 
-    pub(super) fn inactive(servers: &[&str]) -> Self {
+    pub(super) fn inactive(servers: &[&str], provider: Option<Provider>) -> Self {
         let who = match servers {
             [_] => "authorization server",
             _ => "each of the authorization servers",
@@ -78,8 +79,9 @@ impl InvalidToken {
         let detail = format!(
             "{who} {} says the token is not active: expired, revoked, of another server, or \
              not to be introspected by our client: the client must log in again, or the \
-             authorization server must let our client introspect",
-            servers.join(", ")
+             authorization server must let our client introspect{}",
+            servers.join(", "),
+            in_its_words(provider, Cure::Introspection)
         );
         Self::new(TokenFault::Inactive, detail)
     }
@@ -126,15 +128,17 @@ impl Authenticator {
             let name = &server.name;
             let detail = format!(
                 "iss is {iss:?}, not the issuer: if the server is right, add it to \
-                 authorization_servers.{name}.introspection.accepted_issuers"
+                 authorization_servers.{name}.introspection.accepted_issuers{}",
+                in_its_words(identity.server.provider(), Cure::Issuer)
             );
             return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
         }
-        self.judge_audience(facts)?;
+        self.judge_audience(identity)?;
         self.judge_time(facts, server)
     }
 
-    fn judge_audience(&self, facts: &TokenFacts) -> Result<(), InvalidToken> {
+    fn judge_audience(&self, identity: &TokenIdentity) -> Result<(), InvalidToken> {
+        let facts = &identity.facts;
         let accepts = |aud: &str| match self.audience_match {
             AudienceMatch::ClientId => {
                 facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
@@ -150,10 +154,10 @@ impl Authenticator {
             return Ok(());
         }
         let detail = format!(
-            "aud is [{}]; this route accepts [{}]: add an audience mapper, or \
-             routes.{}.audiences",
+            "aud is [{}]; this route accepts [{}]: {}, or routes.{}.audiences",
             facts.audience.join(", "),
             self.audiences.join(", "),
+            provider::remedy(identity.server.provider(), Cure::Audience),
             self.route
         );
         Err(InvalidToken::new(TokenFault::WrongAudience, detail))
@@ -184,6 +188,12 @@ impl Authenticator {
         }
         Ok(())
     }
+}
+
+/// What else is to be said where the product is known.
+fn in_its_words(provider: Option<Provider>, cure: Cure) -> String {
+    let Some(provider) = provider else { return String::new() };
+    format!(" ({})", provider::remedy(Some(provider), cure))
 }
 
 /// `exp`, when it has passed.
@@ -236,9 +246,9 @@ mod tests {
 
     #[test]
     fn detail_names_who_was_asked_and_what_would_be_taken() {
-        let detail = InvalidToken::inactive(&["corp"]).to_string();
+        let detail = InvalidToken::inactive(&["corp"], None).to_string();
         assert!(detail.starts_with("authorization server corp says the token is not active"));
-        let detail = InvalidToken::inactive(&["corp", "partner"]).to_string();
+        let detail = InvalidToken::inactive(&["corp", "partner"], None).to_string();
         assert!(
             detail.starts_with("each of the authorization servers corp, partner says the token")
         );

@@ -6,6 +6,7 @@
 //!    without a `kid` those fit for the algorithm, `MAX_CANDIDATES` at most.
 //! 4. When keys come and go is the business of [`source`].
 
+pub mod inspection;
 pub mod source;
 
 mod error;
@@ -51,21 +52,10 @@ pub(super) enum Candidates {
 impl KeySet {
     /// Reads a JWK Set document (RFC 7517 section 5).
     pub(super) fn parse(body: &[u8]) -> Result<Parsed, KeySetError> {
-        #[derive(Deserialize)]
-        struct Document<'d> {
-            #[serde(borrow)]
-            keys: Vec<&'d RawValue>,
-        }
-
-        // A derived reader takes an array for an object, so its first byte is looked at.
-        let is_object = body.trim_ascii_start().first() == Some(&b'{');
-        let document: Document<'_> = serde_json::from_slice(body)
-            .ok()
-            .filter(|_| is_object)
-            .ok_or(KeySetError::Malformed)?;
+        let entries = entries(body)?;
         let mut keys: Vec<Arc<VerificationKey>> = Vec::new();
         let mut skipped = Vec::new();
-        for (index, json) in document.keys.iter().take(MAX_READ).enumerate() {
+        for (index, json) in entries.iter().take(MAX_READ).enumerate() {
             if keys.len() == MAX_KEYS {
                 skipped.push(format!("key {index} and all after it: more than {MAX_KEYS} keys"));
                 break;
@@ -135,6 +125,20 @@ impl KeySet {
     }
 }
 
+/// The entries of a JWK Set document, unread.
+fn entries(body: &[u8]) -> Result<Vec<&RawValue>, KeySetError> {
+    #[derive(Deserialize)]
+    struct Document<'d> {
+        #[serde(borrow)]
+        keys: Vec<&'d RawValue>,
+    }
+
+    // A derived reader takes an array for an object, so its first byte is looked at.
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    let document: Option<Document<'_>> = serde_json::from_slice(body).ok();
+    document.filter(|_| is_object).map(|document| document.keys).ok_or(KeySetError::Malformed)
+}
+
 /// Keys tried for one token.
 const MAX_CANDIDATES: usize = 4;
 /// Keys used of a set.
@@ -144,5 +148,7 @@ const MAX_READ: usize = 1000;
 /// Entries whose faults are told.
 const MAX_REPORTED: usize = 20;
 
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod tests;

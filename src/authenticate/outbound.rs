@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 use crate::config::settings::TlsIdentity;
@@ -19,6 +19,17 @@ use crate::config::settings::TlsIdentity;
 pub struct Outbound {
     client: reqwest::Client,
     timeout: Duration,
+    network: Network,
+}
+
+/// Whether there is anybody to call.
+#[derive(Clone, Debug, Default)]
+pub enum Network {
+    /// Nobody: whatever is fetched is this key set, when there is one.
+    Offline(Option<Bytes>),
+    /// Everybody that the configuration names.
+    #[default]
+    Open,
 }
 
 /// An answer, read whole.
@@ -30,6 +41,8 @@ pub struct Answer {
     pub is_json: bool,
     /// Whether its media type is `application/jwt`.
     pub is_jwt: bool,
+    /// Its header fields.
+    pub headers: HeaderMap,
     /// How long it may be used (RFC 9111 section 5.2.2.1), when it says so.
     pub max_age: Option<Duration>,
     /// Its body, within the bound.
@@ -45,6 +58,9 @@ pub enum OutboundError {
     /// The answer is larger than the bound.
     #[error("the authorization server's answer is larger than {0} bytes")]
     TooLarge(usize),
+    /// Nobody may be called.
+    #[error("offline: the authorization server is not asked")]
+    Offline,
     /// Nothing, or not everything, came in time.
     #[error("the authorization server did not answer in time")]
     Timeout,
@@ -82,7 +98,13 @@ impl Outbound {
             let pem = [certificates, &b"\n"[..], key].concat();
             builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(unusable)?);
         }
-        Ok(Self { client: builder.build().map_err(unusable)?, timeout })
+        Ok(Self { client: builder.build().map_err(unusable)?, timeout, network: Network::Open })
+    }
+
+    /// The same client on another network.
+    #[must_use]
+    pub fn on(self, network: Network) -> Self {
+        Self { network, ..self }
     }
 
     /// Fetches a JSON document.
@@ -131,11 +153,25 @@ impl Outbound {
         request: reqwest::RequestBuilder,
         max_bytes: usize,
     ) -> Result<Answer, OutboundError> {
+        if let Network::Offline(key_set) = &self.network {
+            return offline(request, key_set.as_ref());
+        }
         // reqwest's own timeout covers the body too; this one also bounds name resolution.
         tokio::time::timeout(self.timeout, read(request, max_bytes))
             .await
             .unwrap_or(Err(OutboundError::Timeout))
     }
+}
+
+/// What a key set at hand answers.
+fn offline(
+    request: reqwest::RequestBuilder,
+    key_set: Option<&Bytes>,
+) -> Result<Answer, OutboundError> {
+    let is_fetch = request.build().is_ok_and(|request| request.method() == http::Method::GET);
+    let body = key_set.filter(|_| is_fetch).cloned().ok_or(OutboundError::Offline)?;
+    let (status, headers) = (StatusCode::OK, HeaderMap::new());
+    Ok(Answer { status, is_json: true, is_jwt: false, headers, max_age: None, body })
 }
 
 async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answer, OutboundError> {
@@ -151,7 +187,9 @@ async fn read(request: reqwest::RequestBuilder, max_bytes: usize) -> Result<Answ
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status(), is_json, is_jwt, max_age, body: body.into() })
+    let headers = std::mem::take(response.headers_mut());
+    let status = response.status();
+    Ok(Answer { status, is_json, is_jwt, headers, max_age, body: body.into() })
 }
 
 fn is_type(content_type: &HeaderValue, wanted: &str) -> bool {

@@ -159,8 +159,9 @@ fn other_type(claims: &Claims) -> Result<Option<Box<str>>, ClaimError> {
     if claims.has("token_type") && !token_type_is(claims, ACCESS_TOKEN_TYPES)? {
         return Ok(claims.string("token_type")?.map(Into::into));
     }
-    // Not registered, but what Keycloak (`typ`) and Ory Hydra (`token_use`) tell kinds by.
-    for name in ["typ", "token_use"] {
+    // Not registered, but what Keycloak (`typ`), Ory Hydra (`token_use`) and Casdoor (`tokenType`)
+    // tell kinds by. Casdoor's refresh tokens differ from its access tokens in nothing else.
+    for name in ["typ", "token_use", "tokenType"] {
         let kind = claims.string(name)?.unwrap_or_default();
         if OTHER_KINDS.iter().any(|each| kind.eq_ignore_ascii_case(each)) {
             return Ok(Some(kind.into()));
@@ -198,5 +199,14 @@ fn principal(
 const ACCESS_TOKEN_TYPES: &[&str] =
     &["bearer", "dpop", "access_token", "urn:ietf:params:oauth:token-type:access_token"];
 
-const OTHER_KINDS: &[&str] =
-    &["refresh", "refresh_token", "offline", "id", "id_token", "logout", "logout+jwt"];
+const OTHER_KINDS: &[&str] = &[
+    "refresh",
+    "refresh_token",
+    "refresh-token",
+    "offline",
+    "id",
+    "id_token",
+    "id-token",
+    "logout",
+    "logout+jwt",
+];

@@ -22,9 +22,11 @@ use crate::oauth::BearerToken;
 
 /// A token as granted.
 #[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) access_token: BearerToken,
-    pub(super) expires_in: Option<Duration>,
+pub struct Granted {
+    /// The token.
+    pub access_token: BearerToken,
+    /// How long it lives, when the server said so.
+    pub expires_in: Option<Duration>,
 }
 
 /// Why no token was granted.
@@ -78,7 +80,8 @@ struct ErrorResponse {
     error: String,
 }
 
-fn read(answer: &Answer) -> Result<Granted, TokenRequestError> {
+/// Reads a token endpoint's answer.
+pub fn read(answer: &Answer) -> Result<Granted, TokenRequestError> {
     use TokenRequestError::{Malformed, Refused, Status};
     match answer.status {
         StatusCode::OK => {}
@@ -129,13 +132,8 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<Granted, TokenRequestError> {
         let status = StatusCode::from_u16(status).unwrap();
-        read(&Answer {
-            status,
-            is_json: true,
-            is_jwt: false,
-            max_age: None,
-            body: body.to_owned().into(),
-        })
+        let (headers, body) = (http::HeaderMap::new(), body.to_owned().into());
+        read(&Answer { status, is_json: true, is_jwt: false, headers, max_age: None, body })
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //!
 //! 1. The token is sent as a bearer token (RFC 6750 section 2.1) to the userinfo endpoint, and
 //!    nothing of ours with it.
-//! 2. Only status 200, `application/json` and an object with a `sub` make a token active; only 401
-//!    makes it inactive.
+//! 2. Only status 200, `application/json` and an object with a subject make a token active; only 401
+//!    makes it inactive. The subject is `sub`, or what `claims.subject` names where the endpoint is
+//!    of another kind.
 //! 3. Everything else, a signed answer included, is no answer about the token.
 //! 4. The answer names neither audience nor scopes unless it has such claims: a route that takes
 //!    these tokens has to say `audience_match: off`, which compiling the configuration checks.
@@ -75,16 +76,14 @@ fn read(
         other => return Err(UserinfoError::Status(other)),
     }
     let claims = Claims::parse(&answer.body).map_err(|error| malformed(&error.to_string()))?;
-    // OpenID Connect Core 1.0 section 5.3.2: `sub` is always there.
-    match claims.string("sub") {
-        Ok(Some(subject)) if !subject.is_empty() => {}
-        Ok(_) => return Err(malformed("`sub` is missing")),
-        Err(error) => return Err(malformed(&error.to_string())),
-    }
-    TokenFacts::read(&claims, rules, token)
+    let facts = TokenFacts::read(&claims, rules, token)
         .map(|facts| TokenFacts { evidence: Evidence::Userinfo, ..facts })
-        .map(|facts| Introspected::Active(Box::new(facts)))
-        .map_err(|error| malformed(&error.to_string()))
+        .map_err(|error| malformed(&error.to_string()))?;
+    // OpenID Connect Core 1.0 section 5.3.2: the subject is always there.
+    if facts.subject.is_none() {
+        return Err(malformed(&format!("it has no {}", rules.claims.subject.join(" and no "))));
+    }
+    Ok(Introspected::Active(Box::new(facts)))
 }
 
 #[cfg(test)]
@@ -93,14 +92,45 @@ mod tests {
 
     fn answered(status: u16, body: &str) -> Result<Introspected, UserinfoError> {
         let answer = Answer {
+            headers: http::HeaderMap::new(),
             status: StatusCode::from_u16(status).unwrap(),
             is_json: true,
             is_jwt: false,
             max_age: None,
             body: body.to_owned().into(),
         };
-        let rules = Rules::new(&super::super::tests::settings("https://as.example"));
-        read(&answer, &rules, &TokenDigest::of(b"t"))
+        read(&answer, &rules(&["sub"]), &TokenDigest::of(b"t"))
+    }
+
+    fn rules(subject: &[&str]) -> Rules {
+        let mut settings = super::super::tests::settings("https://as.example");
+        settings.claims.subject = subject.iter().map(|name| Box::from(*name)).collect();
+        Rules::new(&settings)
+    }
+
+    #[test]
+    fn subject_may_have_another_name() {
+        let user = br#"{"id":7,"node_id":"MDQ6","login":"alice"}"#;
+        let answered = |subject: &[&str]| {
+            let body = user.as_slice().into();
+            let answer = Answer {
+                status: StatusCode::OK,
+                is_json: true,
+                is_jwt: false,
+                max_age: None,
+                headers: http::HeaderMap::new(),
+                body,
+            };
+            read(&answer, &rules(subject), &TokenDigest::of(b"t"))
+        };
+        let Ok(Introspected::Active(facts)) = answered(&["sub", "node_id"]) else {
+            panic!("not active")
+        };
+        assert_eq!(facts.subject.unwrap().as_str(), "MDQ6");
+        for subject in [&["sub"], &["id"]] {
+            let answer = answered(subject);
+            assert!(matches!(answer, Err(UserinfoError::Malformed(_))), "{subject:?}: {answer:?}");
+        }
     }
 
     #[test]

@@ -1,61 +1,119 @@
-//! `gatehouse check`: every problem of a configuration, with its place.
+//! `gatehouse check`: every problem of a configuration, with its place; with `--online` also what
+//! the authorization servers and upstreams say.
 //!
-//! 1. For people, problems go to standard error and the verdict to standard output; with `--json`
-//!    one object goes to standard output.
-//! 2. Warnings are shown and do not fail; an error is exit status 2.
-//!
-//! It contacts nobody.
+//! 1. For people, problems go to standard error and results to standard output; with `--json` one
+//!    object goes to standard output.
+//! 2. Warnings are shown and do not fail; an error in the file is exit status 2, one that was found
+//!    online is 1.
+//! 3. Nobody is contacted unless asked for, and only when the file has no error.
+
+pub(super) mod online;
 
 use std::{
     io::{self, Write},
     path::Path,
+    sync::Arc,
 };
 
 use serde::Serialize;
 
-use crate::config::{self, Environment, Problem, Severity};
+use self::online::{Finding, Verdict};
+use super::{DONE, FAILED, WRONG_USE};
+use crate::{
+    clock::SystemClock,
+    config::{self, Environment, Loaded, Problem, Severity},
+};
 
-/// What `--json` prints.
+/// What to check, and how to say it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asking {
+    /// Whether one JSON object is printed.
+    pub is_json: bool,
+    /// Whether others are asked.
+    pub is_online: bool,
+}
+
+/// What `--json` prints; `findings` only with `--online`.
 #[derive(Serialize)]
-struct Verdict<'a> {
+struct Verdicts<'a> {
     ok: bool,
     problems: &'a [Problem],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a [Finding]>,
 }
 
 /// Checks a configuration file and returns the exit status.
 ///
 /// # Errors
 ///
-/// Only when `out` or `err` cannot be written to.
+/// When `out` or `err` cannot be written to, or no runtime can be had.
 pub fn check(
     path: &Path,
-    is_json: bool,
+    asking: Asking,
     environment: &dyn Environment,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let (ok, problems) = match config::load(path, environment) {
+    let loaded = config::load(path, environment);
+    let findings = match &loaded {
+        Ok(loaded) if asking.is_online => Some(ask(loaded)?),
+        Ok(_) | Err(_) => None,
+    };
+    let (is_usable, problems) = match loaded {
         Ok(loaded) => (true, loaded.warnings),
         Err(problems) => (false, problems),
     };
-    if is_json {
-        serde_json::to_writer_pretty(&mut *out, &Verdict { ok, problems: &problems })?;
+    let found = findings.as_deref().unwrap_or_default();
+    let errors = number(found, Verdict::Error);
+    if asking.is_json {
+        let ok = is_usable && errors == 0;
+        let findings = findings.as_deref();
+        let verdicts = Verdicts { ok, problems: &problems, findings };
+        serde_json::to_writer_pretty(&mut *out, &verdicts)?;
         writeln!(out)?;
     } else {
-        for problem in &problems {
-            writeln!(err, "{problem}")?;
-        }
-        let warnings =
-            problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
-        let errors = counted(problems.len() - warnings, "error");
-        let warnings = counted(warnings, "warning");
-        if ok {
-            writeln!(out, "{}: fine, {warnings}", path.display())?;
-        } else {
-            writeln!(err, "{}: {errors}, {warnings}", path.display())?;
+        report(path, &problems, is_usable, (&mut *out, err))?;
+        if findings.is_some() {
+            online::finding::print(found, out)?;
+            let (errors, warnings) =
+                (counted(errors, "error"), counted(number(found, Verdict::Warning), "warning"));
+            writeln!(out, "online: {errors}, {warnings}")?;
         }
     }
-    Ok(if ok { 0 } else { 2 })
+    Ok(match (is_usable, errors) {
+        (false, _) => WRONG_USE,
+        (true, 0) => DONE,
+        (true, _) => FAILED,
+    })
+}
+
+fn ask(loaded: &Loaded) -> io::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let clock: Arc<dyn crate::clock::Clock> = Arc::new(SystemClock);
+    Ok(runtime.block_on(online::ask(loaded, &clock)))
+}
+
+fn number(findings: &[Finding], verdict: Verdict) -> usize {
+    findings.iter().filter(|finding| finding.verdict == verdict).count()
+}
+
+fn report(
+    path: &Path,
+    problems: &[Problem],
+    is_usable: bool,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+) -> io::Result<()> {
+    for problem in problems {
+        writeln!(err, "{problem}")?;
+    }
+    let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning).count();
+    let errors = counted(problems.len() - warnings, "error");
+    let warnings = counted(warnings, "warning");
+    if is_usable {
+        writeln!(out, "{}: fine, {warnings}", path.display())
+    } else {
+        writeln!(err, "{}: {errors}, {warnings}", path.display())
+    }
 }
 
 fn counted(number: usize, what: &str) -> String {
@@ -97,8 +155,9 @@ routes: {a: {path: /a, upstream: 'http://b', access: public}}
 
     fn run(text: &'static str, is_json: bool) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
+        let asking = Asking { is_json, is_online: false };
         let status =
-            check(Path::new("g.yaml"), is_json, &OneFile(text), &mut out, &mut err).unwrap();
+            check(Path::new("g.yaml"), asking, &OneFile(text), &mut out, &mut err).unwrap();
         (status, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 

@@ -23,7 +23,7 @@ use crate::{
 
 /// Serves a loaded configuration; returns the exit status.
 pub fn serve(loaded: Loaded) -> u8 {
-    let Loaded { settings, warnings } = loaded;
+    let Loaded { settings, warnings, places: _ } = loaded;
     let telemetry = &settings.telemetry;
     let (out, has_colour) = (io::stdout(), io::stdout().is_terminal());
     let log = logging::start(telemetry.log_format, telemetry.log_level, out, has_colour);

@@ -73,14 +73,10 @@ impl RequestBody {
         let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body))
             .await
             .unwrap_or(Err(BodyError::Timeout))?;
-        if start.len() > limits.max_bytes {
-            return Err(BodyError::TooLarge);
-        }
+        let glance = look(&start, is_whole, limits.max_bytes)?;
         if is_whole {
-            let glance = Glance::at(&start);
             return Ok((Self::Whole(start), glance));
         }
-        let glance = Glance::at_prefix(&start);
         let left = limits.max_bytes - start.len();
         let fault = BodyFault::default();
         let deadline = Box::pin(tokio::time::sleep_until(end));
@@ -94,6 +90,15 @@ impl RequestBody {
             Self::Streamed(streamed) => Some(Arc::clone(&streamed.fault)),
             Self::Empty | Self::Whole(_) => None,
         }
+    }
+}
+
+/// Looks at what there is of a body, unless that is too much already.
+pub fn look(start: &Bytes, is_whole: bool, max_bytes: usize) -> Result<Glance, BodyError> {
+    match is_whole {
+        _ if start.len() > max_bytes => Err(BodyError::TooLarge),
+        true => Ok(Glance::at(start)),
+        false => Ok(Glance::at_prefix(start)),
     }
 }
 

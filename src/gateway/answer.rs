@@ -6,7 +6,8 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{self, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::{
     forward::response_body::{ResponseBody, ResponseError},
+    rejection::Rejection,
     resource::{ProtectedResource, metadata::Document},
     router::PublicDocument,
 };
@@ -34,7 +36,7 @@ impl Body for GatewayBody {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        cx: &mut task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         match self.get_mut() {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
@@ -143,9 +145,35 @@ pub(super) fn without_body(mut response: Response<GatewayBody>) -> Response<Gate
     response.map(|_| GatewayBody::Own(Bytes::new()))
 }
 
-/// A refusal's response.
-pub(super) fn refusal(response: Response<Bytes>) -> Response<GatewayBody> {
-    response.map(GatewayBody::Own)
+/// Where a refused request stood.
+pub(super) struct Context<'a> {
+    /// The route it is a matter of.
+    pub(super) resource: Option<&'a Arc<ProtectedResource>>,
+    /// The `Origin` it came with.
+    pub(super) origin: Option<HeaderValue>,
+}
+
+/// A refusal's response, but for what depends on its connection.
+pub(super) fn refusal(
+    rejection: Rejection,
+    Context { resource, origin }: Context<'_>,
+    id: Option<&str>,
+    request_id: &str,
+) -> Response<GatewayBody> {
+    let is_public = rejection.is_public();
+    // A public route has no document that a challenge could name.
+    let challenged = resource.filter(|resource| resource.authenticator.is_some());
+    let parameters = challenged.map(|resource| &resource.challenge);
+    let mut response = rejection.into_response(parameters, id, request_id).map(GatewayBody::Own);
+    match resource {
+        _ if is_public => allow_every_origin(response.headers_mut()),
+        Some(resource) => {
+            let allowed = origin.filter(|origin| resource.origins.allow(origin));
+            allow_origin(response.headers_mut(), allowed);
+        }
+        None => expose(response.headers_mut()),
+    }
+    response
 }
 
 /// An upstream's response.

@@ -34,14 +34,11 @@ pub(super) enum Unopened {
     Reference { reference: Box<str>, has_query: bool },
 }
 
-pub(super) fn destination(below: Below, head: &Head) -> Unopened {
+pub(super) fn destination(below: Below, has_query: bool) -> Unopened {
     match below {
         Below::Nothing => Unopened::Known(forward::Destination::Main),
         Below::Path(path) => Unopened::Known(forward::Destination::Below(path)),
-        Below::Reference(reference) => {
-            let has_query = head.target.query().is_some();
-            Unopened::Reference { reference, has_query }
-        }
+        Below::Reference(reference) => Unopened::Reference { reference, has_query },
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
-    authorize::Operation,
+    authorize::{Caller, Operation},
     clock::Clock,
     metrics::RouteMetrics,
     rejection::Rejection,
@@ -97,18 +97,10 @@ impl Record {
     }
 
     /// The token was judged.
-    pub(super) fn authenticated(&mut self, judged: &Result<VerifiedToken, AuthenticateError>) {
+    pub(super) fn authenticated(&mut self, judged: &Result<Caller, AuthenticateError>) {
         if self.is_logged {
             self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
-            self.token = match judged {
-                Ok(token) => Some(token.identity().clone()),
-                Err(AuthenticateError::Invalid(token)) => token.identity().cloned(),
-                Err(
-                    AuthenticateError::Account(_)
-                    | AuthenticateError::Credentials(_)
-                    | AuthenticateError::Unavailable { .. },
-                ) => None,
-            };
+            self.token = identity(judged).cloned();
         }
     }
 
@@ -212,8 +204,21 @@ impl Drop for Record {
     }
 }
 
-/// A refusal and its causes, for the log alone.
-fn detail(rejection: &Rejection) -> String {
+/// Whose the token was, as far as that was said.
+pub(super) fn identity(judged: &Result<Caller, AuthenticateError>) -> Option<&TokenIdentity> {
+    match judged {
+        Ok(caller) => caller.token().map(VerifiedToken::identity),
+        Err(AuthenticateError::Invalid(token)) => token.identity(),
+        Err(
+            AuthenticateError::Account(_)
+            | AuthenticateError::Credentials(_)
+            | AuthenticateError::Unavailable { .. },
+        ) => None,
+    }
+}
+
+/// A refusal and its causes, for the log and for operators who ask.
+pub(super) fn detail(rejection: &Rejection) -> String {
     let mut text = rejection.to_string();
     let mut cause = std::error::Error::source(rejection);
     while let Some(error) = cause {

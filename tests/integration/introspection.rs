@@ -4,7 +4,7 @@
 mod cache;
 mod failures;
 mod judgement;
-mod tls;
+pub(crate) mod tls;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 

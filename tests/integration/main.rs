@@ -4,9 +4,11 @@
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 mod harness;
 
+mod check_online;
 mod client_authentication;
 mod demo_tour;
 mod documents;
+mod explain;
 mod forwarding;
 mod introspection;
 mod key_sets;

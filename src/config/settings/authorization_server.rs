@@ -156,6 +156,21 @@ pub struct TlsIdentity {
     pub private_key: PrivateKeyPem,
 }
 
+impl ClientAuthentication {
+    /// The method's name (RFC 7591 section 2).
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Bearer { .. } => "bearer",
+            Self::ClientSecretBasic { .. } => "client_secret_basic",
+            Self::ClientSecretJwt { .. } => "client_secret_jwt",
+            Self::ClientSecretPost { .. } => "client_secret_post",
+            Self::None { .. } => "none",
+            Self::PrivateKeyJwt { .. } => "private_key_jwt",
+            Self::TlsClientAuth { .. } => "tls_client_auth",
+        }
+    }
+}
+
 /// `introspection` (RFC 7662).
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntrospectionSettings {

@@ -173,6 +173,7 @@ async fn i18_other_tokens_are_told_by_their_claims() {
         json!({"typ": "Offline"}),
         json!({"typ": "Logout"}),
         json!({"token_use": "id"}),
+        json!({"tokenType": "refresh-token"}),
         json!({"token_type": "refresh_token"}),
     ] {
         assert!(facts(json!({}), claims.clone()).await.other_type.is_some(), "{claims}");
@@ -186,6 +187,7 @@ async fn i18_other_tokens_are_told_by_their_claims() {
         json!({"typ": "Bearer"}),
         json!({"typ": "Bearer", "nonce": "n"}),
         json!({"token_use": "access"}),
+        json!({"tokenType": "access-token", "nonce": "n"}),
         json!({"azp": "x", "acr": "1", "auth_time": 1, "jti": "j", "sid": "s"}),
     ] {
         assert!(facts(json!({}), claims.clone()).await.other_type.is_none(), "{claims}");

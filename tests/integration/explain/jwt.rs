@@ -1,0 +1,86 @@
+//! JWTs: verified by the server's key set, or by one at hand while nobody is asked.
+
+use serde_json::{Value, json};
+
+use super::{blames, explain, explained};
+use crate::harness::{
+    NOTES, Parties, json as parse,
+    jwt::{SigningKey, key_set},
+    process::{Said, file},
+    token::now,
+};
+
+/// A configuration that verifies JWTs, and claims that it accepts.
+async fn set_up() -> (Parties, String, Value) {
+    let parties = Parties::start().await;
+    let client = "client: {id: gatehouse, secret: introspection-secret}";
+    let yaml = parties.fill(&NOTES.replace(client, "access_tokens: jwt"));
+    let claims = json!({
+        "iss": parties.authorization_server.issuer(), "sub": "alice", "client_id": "client-1",
+        "aud": "http://127.0.0.1:8080/notes", "scope": "notes.read", "iat": now(), "exp": now() + 600,
+    });
+    (parties, format!("public_url: http://127.0.0.1:8080\n{yaml}"), claims)
+}
+
+/// Explains a token offline, with these keys.
+async fn offline(yaml: &str, token: &str, jwks: &str) -> (Option<i32>, Value) {
+    let keys = file(jwks);
+    let arguments = [
+        "--url",
+        "/notes",
+        "--token",
+        token,
+        "--json",
+        "--offline",
+        "--key-set",
+        keys.to_str().unwrap(),
+    ];
+    let Said { code, out, err } = explain(yaml, &arguments, None).await;
+    assert!(!out.contains(token) && err.is_empty(), "{err}{out}");
+    (code, parse(&out))
+}
+
+#[tokio::test]
+async fn token_is_verified_by_the_servers_keys() {
+    let (parties, yaml, claims) = set_up().await;
+    let key = SigningKey::generate("ES256");
+    parties.authorization_server.publish_keys(&[key.jwk()]);
+    let (code, answer) = explained(&yaml, &key.token(&claims)).await;
+    assert_eq!((code, &answer["decision"]), (Some(0), &"allowed".into()), "{answer:#}");
+    let other = SigningKey::generate("ES256").named("key-2");
+    let (code, answer) = explained(&yaml, &other.token(&claims)).await;
+    assert_eq!((code, &answer["reason"]), (Some(0), &"unknown_key".into()), "{answer:#}");
+    let words = ["key set has no key", "key-2"];
+    blames(&answer, "token", "authorization_servers.corp.access_tokens", &words);
+}
+
+#[tokio::test]
+async fn offline_a_key_set_at_hand_decides() {
+    let (parties, yaml, claims) = set_up().await;
+    let key = SigningKey::generate("EdDSA");
+    let jwks = key_set(&[key.jwk()]);
+    let (code, answer) = offline(&yaml, &key.token(&claims), &jwks).await;
+    assert_eq!((code, &answer["decision"]), (Some(0), &"allowed".into()), "{answer:#}");
+    let mut expired = claims.clone();
+    expired["exp"] = (now() - 3600).into();
+    let (code, answer) = offline(&yaml, &key.token(&expired), &jwks).await;
+    assert_eq!((code, &answer["reason"]), (Some(0), &"expired".into()), "{answer:#}");
+    let forged = SigningKey::generate("EdDSA").token(&claims);
+    let (code, answer) = offline(&yaml, &forged, &jwks).await;
+    assert_eq!((code, &answer["reason"]), (Some(0), &"bad_signature".into()), "{answer:#}");
+    assert_eq!(parties.authorization_server.received().len(), 0, "somebody was asked");
+}
+
+#[tokio::test]
+async fn offline_without_keys_a_jwt_is_unknown() {
+    let (parties, yaml, claims) = set_up().await;
+    let token = SigningKey::generate("EdDSA").token(&claims);
+    let arguments = ["--url", "/notes", "--token", &*token, "--json", "--offline"];
+    let Said { code, out, .. } = explain(&yaml, &arguments, None).await;
+    let answer = parse(&out);
+    assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()), "{answer:#}");
+    blames(&answer, "token", "authorization_servers.corp.access_tokens", &["offline"]);
+    let (code, answer) = offline(&yaml, &token, r#"{"keys":[]}"#).await;
+    assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()), "{answer:#}");
+    assert_eq!(parties.authorization_server.received().len(), 0, "somebody was asked");
+}
