@@ -232,6 +232,7 @@ impl Gateway {
             forwarded,
             session,
             is_listening,
+            filter: None,
         });
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;

@@ -159,9 +159,9 @@ impl Rules {
         let is_hidden = finding.decided_by.is_some_and(|by| by.when_denied == WhenDenied::Hide);
         match (self.filter_lists(is_anonymous), finding.fault) {
             (FilterLists::Off, _) | (_, None) => false,
-            (_, Some(Fault::Denied | Fault::Claims)) => true,
             // What a wider scope could open stays in sight, or nobody would ask for it.
-            (FilterLists::Scopes, Some(Fault::Scopes)) => true,
+            (_, Some(Fault::Denied | Fault::Claims))
+            | (FilterLists::Scopes, Some(Fault::Scopes)) => true,
             (_, Some(Fault::Arguments | Fault::Scopes)) => is_hidden,
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! 1. The media type is read by RFC 9110 section 8.3: one field, case aside, parameters behind
 //!    semicolons; another charset than UTF-8 would make another text of the same bytes.
-//! 2. JSON and event streams are filtered whatever the status. Anything else that says it succeeded
-//!    must not pass; an error keeps its status and loses a body that cannot be filtered.
+//! 2. JSON and event streams are filtered whatever the status. Of anything else, an error and a 202
+//!    keep their status and lose a body that cannot be filtered; all others must not pass.
 //! 3. No coding was asked for (section 12.5.3), and none may come.
 //! 4. Nobody may keep the response for somebody else: `Cache-Control: private, no-store`, and no
 //!    field by which a kept one would be asked for again (RFC 9111, RFC 9110 section 8.8), or that
@@ -41,16 +41,17 @@ pub(in crate::forward) fn reading(
     let first = types.next().and_then(|value| value.to_str().ok());
     match first.filter(|_| types.next().is_none()).and_then(known_type) {
         Some(reading) => Ok(reading),
-        None if is_error(status) => Ok(Reading::Bodiless),
+        None if may_lose_body(status) => Ok(Reading::Bodiless),
         None => Err(FilterError::Form(
             "its Content-Type is neither application/json nor text/event-stream, in UTF-8",
         )),
     }
 }
 
-/// Whether a response may lose its body and still say what it says.
-pub(in crate::forward) fn is_error(status: StatusCode) -> bool {
-    status.is_client_error() || status.is_server_error()
+/// Whether a response may lose its body and still say what it says: an error, or the word that the
+/// answer comes on another stream.
+pub(in crate::forward) fn may_lose_body(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error() || status == StatusCode::ACCEPTED
 }
 
 fn known_type(value: &str) -> Option<Reading> {
@@ -159,10 +160,10 @@ mod tests {
 
     #[test]
     fn h04_status_decides_nothing_about_what_can_be_read() {
-        for status in [200, 201, 203, 206, 299, 400, 404, 500, 599] {
+        for status in [200, 201, 202, 203, 206, 299, 400, 404, 500, 599] {
             let json = read(status, &[("content-type", "application/json")]);
             assert_eq!(json, Ok(Reading::Json), "{status}");
-            assert_eq!(read(status, &[]).is_ok(), status >= 400, "{status}");
+            assert_eq!(read(status, &[]).is_ok(), status >= 400 || status == 202, "{status}");
         }
         let nothing = reading(StatusCode::ACCEPTED, &HeaderMap::new(), false);
         assert_eq!(nothing, Ok(Reading::Bodiless));

@@ -244,7 +244,9 @@ impl<'e> Walk<'e> {
             None => added = format!(r#","_meta":{{{ours}}}"#),
         }
         if !item.has_schemes && !is_silent {
-            added += &format!(r#","securitySchemes":[{{"type":"oauth2","scopes":{scopes}}}]"#);
+            for text in [r#","securitySchemes":[{"type":"oauth2","scopes":"#, &scopes, "}]"] {
+                added.push_str(text);
+            }
         }
         self.edits.insert(item.close, added);
         Ok(())
