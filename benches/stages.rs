@@ -108,6 +108,7 @@ fn facts() -> TokenFacts {
         issued_at: None,
         is_bound: false,
         other_type: None,
+        kept: Vec::new(),
         principal: Principal::ANONYMOUS,
         evidence: Evidence::Introspection,
     }

@@ -39,6 +39,7 @@ pub(crate) mod jwt_kit;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use serde_json::Value;
 
 pub use self::judge::{InvalidToken, TokenFault};
 use self::{
@@ -168,6 +169,11 @@ impl VerifiedToken {
         &self.0.facts.scope
     }
 
+    /// A claim that some rule names.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.0.facts.kept.iter().find(|(kept, _)| **kept == *name).map(|(_, value)| value)
+    }
+
     /// Who acts.
     pub fn principal(&self) -> &Principal {
         &self.0.facts.principal
@@ -238,6 +244,7 @@ pub(crate) mod tests {
                 scope: vec!["scope".into()],
                 subject: vec!["sub".into()],
                 client_id: vec!["client_id".into()],
+                kept: Vec::new(),
                 scope_prefixes: Vec::new(),
             },
             tls_ca_pem: None,

@@ -1,15 +1,30 @@
 //! Authorization: may this caller do this operation here?
 //!
 //! 1. A public route lets everybody in, as [`Caller`] without token.
-//! 2. On a protected route every request needs all of the route's `required_scopes`.
-//! 3. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
+//! 2. On a protected route every request needs all of the route's `required_scopes`, or broader
+//!    ones that stand for them.
+//! 3. Where the route has [`rules`], each message needs what they demand of its method and of
+//!    every tool, prompt and resource it names. One message of a batch that may not pass keeps all
+//!    of them.
+//! 4. What a refusal names is all that the operation needs: the route's scopes first, then the
+//!    rules' in the file's order.
+//! 5. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
 
 pub mod operation;
 pub mod rules;
 pub mod sight;
 
 mod mirror;
+mod refusal;
 
+use std::sync::Arc;
+
+pub use self::refusal::{AuthorizeError, Named};
+use self::{
+    operation::{Asked, Operation},
+    refusal::Findings,
+    rules::{Arguments, Holder, Rules},
+};
 use crate::{
     authenticate::{
         VerifiedToken,
@@ -17,21 +32,28 @@ use crate::{
         provider::{self, Cure},
         token_facts::Principal,
     },
-    jsonrpc::Glance,
     oauth::Scope,
 };
 
 /// Who may use a route, and for what.
 #[derive(Clone, Debug)]
 pub enum AccessPolicy {
+    /// Whoever has a token with what is demanded.
+    Protected(Arc<Demands>),
     /// Everybody, without a token.
     Public,
-    /// Whoever has all of these scopes.
-    Scopes(Scope),
+}
+
+/// What a protected route demands.
+#[derive(Debug)]
+pub struct Demands {
+    required_scopes: Scope,
+    rules: Rules,
+    judges_operations: bool,
 }
 
 /// Who sent a request, as far as it was established.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Caller(Option<VerifiedToken>);
 
 impl From<VerifiedToken> for Caller {
@@ -52,24 +74,11 @@ impl Caller {
     }
 }
 
-/// What a request asks for, as far as it matters to its route.
-#[derive(Clone, Debug, Default)]
-pub struct Operation {
-    /// What a glance at the body showed; rules will not rest on it, refusals may name it.
-    pub glance: Glance,
-}
-
-impl Operation {
-    /// Whether its answer is a stream that never ends by itself (revision 2026-07-28).
-    pub fn is_listening(&self) -> bool {
-        self.glance.method() == Some("subscriptions/listen")
-    }
-}
-
 /// Proof that a caller may do an operation.
 #[derive(Debug)]
 pub struct Permit {
     caller: Caller,
+    would_deny: Option<Box<AuthorizeError>>,
 }
 
 impl Permit {
@@ -77,19 +86,18 @@ impl Permit {
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
-}
 
-/// What a protected route demands.
-#[derive(Debug)]
-pub struct Demands {
-    required_scopes: Scope,
-    rules: rules::Rules,
+    /// What would have been refused, were the route not shadowed.
+    pub fn would_deny(&self) -> Option<&AuthorizeError> {
+        self.would_deny.as_deref()
+    }
 }
 
 impl Demands {
     /// What a route's scopes and rules demand.
-    pub fn new(required_scopes: Scope, rules: rules::Rules) -> Self {
-        Self { required_scopes, rules }
+    pub fn new(required_scopes: Scope, rules: Rules) -> Self {
+        let judges_operations = rules.settings().judge_operations();
+        Self { required_scopes, rules, judges_operations }
     }
 
     /// The route's own scopes.
@@ -98,27 +106,60 @@ impl Demands {
     }
 
     /// The rules for operations.
-    pub fn rules(&self) -> &rules::Rules {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
-}
 
-/// Why an operation is not allowed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AuthorizeError {
-    /// Scopes are missing.
-    #[error(
-        "the token has [{granted}]; this needs [{required}]: the client must ask for them all, or \
-         required_scopes of the route is too much; {remedy}"
-    )]
-    InsufficientScope {
-        /// All scopes that the operation needs.
-        required: Scope,
-        /// The scopes that the token has.
-        granted: Scope,
-        /// What may have to be done at the authorization server.
-        remedy: &'static str,
-    },
+    fn judge(&self, caller: &Caller, operation: &Operation<'_>) -> Result<(), Box<AuthorizeError>> {
+        let Some(token) = caller.token() else { return self.judge_anonymous(operation) };
+        let granted = token.scope();
+        let has_scopes = self.rules.implications().cover(granted, &self.required_scopes);
+        // Nearly every request: no rules, and the scopes are there.
+        if has_scopes && !self.judges_operations {
+            return Ok(());
+        }
+        let mut findings = Findings::new(self.required_scopes.clone(), has_scopes);
+        let claim = |name: &str| token.claim(name);
+        self.find(operation, Holder { scope: granted, claim: &claim }, &mut findings);
+        findings.conclude(granted, operation).map_err(|error| {
+            let server: &AuthorizationServer = token.identity().authorization_server();
+            Box::new(error.with_remedy(provider::remedy(server.provider(), Cure::Scope)))
+        })
+    }
+
+    /// A token could open what its absence closes, so what is missing here is a login.
+    fn judge_anonymous(&self, operation: &Operation<'_>) -> Result<(), Box<AuthorizeError>> {
+        if !self.needs_no_token(operation) {
+            return Err(Box::new(AuthorizeError::LoginNeeded));
+        }
+        let none = Scope::default();
+        let mut findings = Findings::new(Scope::default(), true);
+        self.find(operation, Holder { scope: &none, claim: &|_| None }, &mut findings);
+        findings.conclude(&none, operation).map_err(|error| {
+            let is_curable = error.is_for_want_of_scopes();
+            Box::new(if is_curable { AuthorizeError::LoginNeeded } else { error })
+        })
+    }
+
+    fn needs_no_token(&self, operation: &Operation<'_>) -> bool {
+        let needs_none = |asked: &Asked<'_>| {
+            asked.method.as_ref().is_some_and(|method| self.rules.is_anonymous(method))
+        };
+        let messages = operation.messages();
+        !messages.is_empty() && messages.iter().all(needs_none)
+    }
+
+    fn find(&self, operation: &Operation<'_>, holder: Holder<'_>, findings: &mut Findings) {
+        if !self.judges_operations {
+            return;
+        }
+        for asked in operation.messages() {
+            for object in asked.judged_objects() {
+                let finding = self.rules.judge(&object, holder, Arguments::Called(asked.arguments));
+                findings.add(&object, finding);
+            }
+        }
+    }
 }
 
 impl AccessPolicy {
@@ -127,20 +168,61 @@ impl AccessPolicy {
         matches!(self, Self::Public).then_some(Caller(None))
     }
 
-    /// Permits an operation, or says what is missing.
-    pub fn authorize(&self, caller: Caller, _: &Operation) -> Result<Permit, AuthorizeError> {
-        let required = match self {
-            Self::Public => return Ok(Permit { caller }),
-            Self::Scopes(required) => required,
-        };
-        let granted = caller.token().map(VerifiedToken::scope);
-        if granted.is_some_and(|granted| granted.covers(required)) {
-            return Ok(Permit { caller });
+    /// Whether bodies must be read whole and understood.
+    pub fn judges_operations(&self) -> bool {
+        self.demands().is_some_and(|demands| demands.judges_operations)
+    }
+
+    /// Whether resources have rules, so that their URIs must be plain.
+    pub fn judges_resources(&self) -> bool {
+        self.demands().is_some_and(|demands| !demands.rules.settings().resources.is_empty())
+    }
+
+    /// Whether some methods need no token.
+    pub fn has_anonymous_methods(&self) -> bool {
+        self.demands().is_some_and(|demands| !demands.rules.settings().anonymous_methods.is_empty())
+    }
+
+    /// The caller of an operation that came without credentials; `None` unless every message in it
+    /// is one that needs none.
+    pub fn without_credentials(&self, operation: &Operation<'_>) -> Option<Caller> {
+        self.demands()?.needs_no_token(operation).then_some(Caller(None))
+    }
+
+    /// All scopes that an operation needs of anybody: the route's first, then the rules'.
+    pub fn required_scopes(&self, operation: &Operation<'_>) -> Option<Scope> {
+        let demands = self.demands()?;
+        let mut required = demands.required_scopes.clone();
+        for asked in operation.messages().iter().filter(|_| demands.judges_operations) {
+            for object in asked.judged_objects() {
+                let scopes = demands.rules.required_scopes(&object);
+                scopes.iter().for_each(|scope| required.insert(scope.clone()));
+            }
         }
-        let granted = granted.cloned().unwrap_or_default();
-        let server = caller.token().map(|token| token.identity().authorization_server());
-        let provider = server.and_then(AuthorizationServer::provider);
-        let (required, remedy) = (required.clone(), provider::remedy(provider, Cure::Scope));
-        Err(AuthorizeError::InsufficientScope { required, granted, remedy })
+        Some(required)
+    }
+
+    /// Permits an operation, or says what is missing.
+    pub fn authorize(
+        &self,
+        caller: Caller,
+        operation: &Operation<'_>,
+    ) -> Result<Permit, Box<AuthorizeError>> {
+        let Some(demands) = self.demands() else { return Ok(Permit { caller, would_deny: None }) };
+        match demands.judge(&caller, operation) {
+            Ok(()) => Ok(Permit { caller, would_deny: None }),
+            Err(error) if demands.rules.settings().shadow && error.is_for_want_of_scopes() => {
+                Ok(Permit { caller, would_deny: Some(error) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a protected route demands.
+    pub fn demands(&self) -> Option<&Arc<Demands>> {
+        match self {
+            Self::Protected(demands) => Some(demands),
+            Self::Public => None,
+        }
     }
 }

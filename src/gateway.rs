@@ -13,6 +13,7 @@
 mod answer;
 mod head;
 mod ids;
+mod judge;
 mod record;
 pub mod rehearsal;
 
@@ -37,7 +38,7 @@ use crate::{
         AuthenticateError,
         bearer::{self, CredentialsError},
     },
-    authorize::{Caller, Operation},
+    authorize::Caller,
     clock::Clock,
     forward::{
         Outgoing, Worker,
@@ -203,21 +204,45 @@ impl Gateway {
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }
-        let caller = caller?;
+        let method = &head.parts.method;
+        let (caller, read) = match caller {
+            Err(missing) if may_need_no_token(&missing, resource, method) => {
+                // Boxed: only few requests come without credentials.
+                let read = Box::pin(self.without_credentials(resource, &head, body, record));
+                let (caller, body, glance) = read.await?;
+                (caller, Some((body, glance)))
+            }
+            caller => (caller?, None),
+        };
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
-        let (body, glance) = self.read(&head.parts.method, body).await?;
-        let operation = record.read(Operation { glance });
-        let permit = match resource.policy.authorize(caller, operation) {
-            Ok(permit) => permit,
-            Err(error) => {
-                let operation = Box::new(operation.clone());
+        let (body, glance) = match read {
+            Some(read) => read,
+            None => self.read(method, resource, body).await?,
+        };
+        let glance = record.read(glance);
+        let is_listening = glance.is_listening();
+        let whole = body.whole().cloned().unwrap_or_default();
+        let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
+            .map_err(Rejection::Operation)
+            .and_then(|operation| {
+                let permit = resource.policy.authorize(caller, &operation);
+                let permit = permit.map_err(Rejection::Authorize)?;
+                let (caller, clock) = (permit.caller(), &self.clock);
+                let filter = judge::list_filter(resource, caller, method, &operation, clock);
+                Ok((permit, filter))
+            });
+        let (permit, filter) = match judged {
+            Ok(judged) => judged,
+            Err(rejection) => {
                 record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
-                return Err(Rejection::Authorize(error, operation));
+                return Err(rejection);
             }
         };
-        let is_listening = operation.is_listening();
         record.allowed();
+        if let Some(error) = permit.would_deny() {
+            record.would_deny(error);
+        }
         let Head { parts, target, peer, is_trusted, traceparent } = *head;
         let host = host(&parts.headers, &target);
         let request_id = record.request_id().clone();
@@ -232,7 +257,7 @@ impl Gateway {
             forwarded,
             session,
             is_listening,
-            filter: None,
+            filter,
         });
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
@@ -240,16 +265,45 @@ impl Gateway {
         Ok(answer::from_upstream(response?))
     }
 
+    /// Reads the body of a request without credentials, and lets it in when none are needed.
+    async fn without_credentials(
+        &self,
+        resource: &ProtectedResource,
+        head: &Head,
+        body: &mut Option<Incoming>,
+        record: &mut Record,
+    ) -> Result<(Caller, RequestBody, Glance), Rejection> {
+        let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
+        let limits = &self.snapshot.settings.listen.limits;
+        let Some(incoming) = body.take() else { return Err(missing().into()) };
+        // Nobody vouches for whoever sends this: no more than a call without token needs.
+        let max_bytes = limits.max_body_bytes.min(request_body::WHOLE_BYTES);
+        let limits = BodyLimits { max_bytes, timeout: limits.body_timeout };
+        let (body, glance) = RequestBody::read_whole(incoming, limits).await?;
+        record.read(glance.clone());
+        let whole = body.whole().cloned().unwrap_or_default();
+        let caller = {
+            let operation = judge::read(resource, &head.parts, &whole)?;
+            resource.policy.without_credentials(&operation)
+        };
+        Ok((caller.ok_or_else(missing)?, body, glance))
+    }
+
     async fn read(
         &self,
         method: &Method,
+        resource: &ProtectedResource,
         body: &mut Option<Incoming>,
     ) -> Result<(RequestBody, Glance), Rejection> {
         match body.take() {
             Some(body) if *method == Method::POST => {
                 let limits = &self.snapshot.settings.listen.limits;
                 let (max_bytes, timeout) = (limits.max_body_bytes, limits.body_timeout);
-                Ok(RequestBody::read(body, BodyLimits { max_bytes, timeout }).await?)
+                let limits = BodyLimits { max_bytes, timeout };
+                if resource.policy.judges_operations() {
+                    return Ok(Box::pin(RequestBody::read_whole(body, limits)).await?);
+                }
+                Ok(RequestBody::read(body, limits).await?)
             }
             _ => Ok((RequestBody::Empty, Glance::default())),
         }
@@ -270,7 +324,7 @@ impl Gateway {
             let is_unread = !body.is_end_stream();
             let read = self.read_for_id(body, &refusable).await;
             closes = is_unread && read.is_none();
-            record.read(Operation { glance: read.unwrap_or_default() });
+            record.read(read.unwrap_or_default());
         }
         record.refused(&rejection);
         let resource = record.resource().cloned();
@@ -301,6 +355,17 @@ impl Gateway {
         let networks = &self.snapshot.settings.listen.trusted_proxies;
         networks.iter().any(|network| network.contains(&peer))
     }
+}
+
+/// Whether a request that came without credentials may be one that needs none.
+fn may_need_no_token(
+    error: &AuthenticateError,
+    resource: &ProtectedResource,
+    method: &Method,
+) -> bool {
+    *method == Method::POST
+        && matches!(error, AuthenticateError::Credentials(CredentialsError::Missing))
+        && resource.policy.has_anonymous_methods()
 }
 
 async fn authenticate(

@@ -17,8 +17,16 @@ pub use self::glance::Glance;
 /// A JSON-RPC error code that this gateway writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
+    /// -32020: headers say something else than the body (MCP 2026-07-28).
+    HeaderMismatch,
+    /// -32602.
+    InvalidParams,
     /// -32600.
     InvalidRequest,
+    /// -32601.
+    MethodNotFound,
+    /// -32700.
+    ParseError,
     /// -32000: we, or somebody behind us, cannot serve now.
     Unavailable,
     /// -32001: refused for want of authorization.
@@ -29,7 +37,11 @@ impl ErrorCode {
     /// The number on the wire.
     pub fn number(self) -> i32 {
         match self {
+            Self::HeaderMismatch => -32020,
+            Self::InvalidParams => -32602,
             Self::InvalidRequest => -32600,
+            Self::MethodNotFound => -32601,
+            Self::ParseError => -32700,
             Self::Unavailable => -32000,
             Self::Unauthorized => -32001,
         }
@@ -53,6 +65,19 @@ pub fn error_response(
     let error = serde_json::to_string(&error).unwrap_or_else(|_| "null".to_owned());
     let id = id.unwrap_or("null");
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes()
+}
+
+/// Writes an error response as a server would, without data.
+pub fn bare_error_response(id: Option<&str>, code: ErrorCode, message: &str) -> Vec<u8> {
+    let error = serde_json::json!({ "code": code.number(), "message": message });
+    let id = id.unwrap_or("null");
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into_bytes()
+}
+
+/// Writes a result; `id` is JSON text as it came.
+pub fn result_response(id: Option<&str>, result: &serde_json::Value) -> Vec<u8> {
+    let id = id.unwrap_or("null");
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into_bytes()
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ metrics! {
     /// Requests let through or refused for their token or its scopes.
     auth_decisions: IntCounterVec =
         "gatehouse_auth_decisions_total" ["route", "outcome", "reason"],
+    /// Requests let through that would have been refused, were their route not shadowed.
+    shadow_denials: IntCounterVec = "gatehouse_shadow_denials_total" ["route"],
     /// Looks into what is remembered of tokens.
     token_cache_lookups: IntCounterVec =
         "gatehouse_token_cache_lookups_total" ["authorization_server", "result"],
@@ -111,6 +113,7 @@ impl Metrics {
             duration: self.request_duration.with_label_values(&[route]),
             allowed: self.auth_decisions.with_label_values(&[route, "allowed", "none"]),
             decisions: self.auth_decisions.clone(),
+            would_deny: self.shadow_denials.with_label_values(&[route]),
             upstream: UpstreamOutcome::ALL.map(upstream),
             upstream_duration: self.upstream_duration.with_label_values(&[route]),
             active_streams: self.active_streams.with_label_values(&[route]),
@@ -174,6 +177,8 @@ pub struct RouteMetrics {
     /// Requests whose token and scopes sufficed.
     pub allowed: IntCounter,
     decisions: IntCounterVec,
+    /// Requests that would have been refused, were the route not shadowed.
+    pub would_deny: IntCounter,
     upstream: [IntCounter; UpstreamOutcome::ALL.len()],
     /// Seconds to the upstream's response head.
     pub upstream_duration: Histogram,

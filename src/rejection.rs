@@ -8,6 +8,7 @@
 //! 4. The JSON-RPC `id` is echoed as written when it could be read, and is `null` otherwise.
 
 mod challenge;
+mod operation;
 mod rows;
 mod token;
 
@@ -24,7 +25,7 @@ use self::{
 use crate::{
     admission::Inadmissible,
     authenticate::{AuthenticateError, bearer::CredentialsError, service_account::AccountError},
-    authorize::{AuthorizeError, Operation},
+    authorize::{AuthorizeError, operation::OperationError},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
     oauth::Scope,
@@ -39,8 +40,8 @@ pub enum Rejection {
     #[error(transparent)]
     Authenticate(#[from] AuthenticateError),
     /// The operation is not allowed.
-    #[error("{0}")]
-    Authorize(AuthorizeError, Box<Operation>),
+    #[error(transparent)]
+    Authorize(Box<AuthorizeError>),
     /// The body cannot be taken.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -53,6 +54,9 @@ pub enum Rejection {
     /// The head is ambiguous or too large.
     #[error(transparent)]
     Inadmissible(#[from] Inadmissible),
+    /// The body is no request that could be judged.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// More connections than `listen.limits.max_connections`.
     #[error("more connections than listen.limits.max_connections")]
     Overloaded,
@@ -99,17 +103,14 @@ impl Rejection {
     pub fn row(&self) -> Row {
         match self {
             Self::Authenticate(error) => authenticate_row(error),
-            Self::Authorize(AuthorizeError::InsufficientScope { .. }, _) => {
-                Row::new(StatusCode::FORBIDDEN, "insufficient_scope", "insufficient_scope")
-                    .code(ErrorCode::Unauthorized)
-                    .challenge(Challenged::With(ChallengeError::InsufficientScope))
-            }
+            Self::Authorize(error) => operation::authorize_row(error),
             Self::Body(error) | Self::Forward(ForwardError::Body(error)) => body_row(*error),
             Self::DocumentUnavailable => {
                 Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
             }
             Self::Forward(error) => forward_row(error),
             Self::Inadmissible(error) => inadmissible_row(*error),
+            Self::Operation(error) => operation::operation_row(error),
             Self::Overloaded => Row::unavailable("Overloaded", "overloaded"),
             Self::Route(error) => route_row(error),
             Self::Session(UnknownSession) => {
@@ -121,11 +122,12 @@ impl Rejection {
     /// Whether the refusal was a decision about a token or its scopes.
     pub fn is_auth_decision(&self) -> bool {
         match self {
-            Self::Authenticate(_) | Self::Authorize(..) => true,
+            Self::Authenticate(_) | Self::Authorize(_) => true,
             Self::Body(_)
             | Self::DocumentUnavailable
             | Self::Forward(_)
             | Self::Inadmissible(_)
+            | Self::Operation(_)
             | Self::Overloaded
             | Self::Route(_)
             | Self::Session(_) => false,
@@ -174,6 +176,10 @@ impl Rejection {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(body) = self.disguise(id, parameters) {
+            *response.body_mut() = body;
+            return response;
+        }
         let error = match row.challenge {
             Challenged::No => None,
             Challenged::Plain => Some(None),
@@ -196,7 +202,9 @@ impl Rejection {
                 headers.append(header::WWW_AUTHENTICATE, value);
             }
         }
-        self.describe(&mut data);
+        if let Self::Authorize(error) = &self {
+            operation::describe(error, &mut data);
+        }
         let mut set =
             |name: HeaderName, value| headers.insert(name, HeaderValue::from_static(value));
         if let Some(allow) = row.allow {
@@ -209,28 +217,31 @@ impl Rejection {
         response
     }
 
-    fn needed_scopes<'a>(&'a self, parameters: &'a ChallengeParameters) -> &'a Scope {
-        if let Self::Authorize(AuthorizeError::InsufficientScope { required, .. }, _) = self {
-            return required;
-        }
-        &parameters.required_scopes
+    /// What stands in the place of a refusal that must not look like one.
+    fn disguise(
+        &self,
+        id: Option<&str>,
+        parameters: Option<&ChallengeParameters>,
+    ) -> Option<Bytes> {
+        let Self::Authorize(error) = self else { return None };
+        let challenge = match &**error {
+            AuthorizeError::InsufficientScope { required, .. } => {
+                parameters.and_then(|parameters| {
+                    let error = Some(ChallengeError::InsufficientScope);
+                    challenge::challenge(parameters, error, required)
+                })
+            }
+            AuthorizeError::Denied { .. } | AuthorizeError::LoginNeeded => None,
+        };
+        let challenge = challenge.as_ref().and_then(|value| value.to_str().ok());
+        operation::disguised(error, id, challenge).map(Into::into)
     }
 
-    fn describe<'a>(&'a self, data: &mut Data<'a>) {
-        let Self::Authorize(AuthorizeError::InsufficientScope { granted, .. }, operation) = self
-        else {
-            return;
-        };
-        data.granted_scopes = Some(texts(granted));
-        let (method, name) = (operation.glance.method(), operation.glance.name());
-        match method {
-            Some("tools/call") => data.tool = name,
-            Some("prompts/get") => data.prompt = name,
-            Some("resources/read" | "resources/subscribe" | "resources/unsubscribe") => {
-                data.resource = name;
-            }
-            method => data.method = method,
+    fn needed_scopes<'a>(&'a self, parameters: &'a ChallengeParameters) -> &'a Scope {
+        if let Self::Authorize(error) = self {
+            return operation::needed_scopes(error, parameters);
         }
+        &parameters.required_scopes
     }
 }
 

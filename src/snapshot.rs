@@ -15,7 +15,7 @@ use crate::{
         background::Background,
         outbound::{Network, OutboundError},
     },
-    authorize::AccessPolicy,
+    authorize::{AccessPolicy, Demands, rules::Rules},
     clock::Clock,
     config::settings::{Access, ProtectedSettings, RouteSettings, Settings},
     forward::{
@@ -151,6 +151,11 @@ fn listed(
     listed.ok_or_else(|| BuildError::Route(route.into()))
 }
 
+fn policy(protected: &ProtectedSettings) -> AccessPolicy {
+    let rules = Rules::new(protected.rules.clone(), protected.implications.clone());
+    AccessPolicy::Protected(Arc::new(Demands::new(protected.required_scopes.clone(), rules)))
+}
+
 /// The distinct public origins; the global one first.
 fn origins(settings: &Settings) -> Vec<&PublicOrigin> {
     let mut origins = vec![&settings.public_url];
@@ -177,7 +182,7 @@ fn resource(
             let clock = Arc::clone(&around.clock);
             let authenticator =
                 Authenticator::new(&route.name, protected, servers, configured, clock);
-            (Some(authenticator), AccessPolicy::Scopes(protected.required_scopes.clone()))
+            (Some(authenticator), policy(protected))
         }
     };
     let endpoints = Endpoints {

@@ -63,6 +63,7 @@ fn settings(cache_max_entries: u64) -> AuthorizationServerSettings {
             scope: vec!["scope".into()],
             subject: vec!["sub".into()],
             client_id: vec!["client_id".into()],
+            kept: Vec::new(),
             scope_prefixes: Vec::new(),
         },
         tls_ca_pem: None,

@@ -70,6 +70,11 @@ impl Claims {
         self.find(name).is_some_and(|value| !value.is_null())
     }
 
+    /// A claim of any type but `null`.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.find(name).filter(|value| !value.is_null())
+    }
+
     fn find(&self, name: &str) -> Option<&Value> {
         let Some(pointer) = name.strip_prefix('/') else { return self.0.get(name) };
         let (first, rest) = match pointer.find('/') {

@@ -164,6 +164,7 @@ mod tests {
                 scope: names(&["scope", "scp"]),
                 subject: names(&["sub"]),
                 client_id: names(&["client_id", "azp"]),
+                kept: Vec::new(),
                 scope_prefixes: Vec::new(),
             },
         }

@@ -10,6 +10,7 @@
 //!    scope; one that cannot be a scope, such as a role with a space in its name, grants nothing.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use serde_json::Value;
 
 use super::{
     claims::{ClaimError, Claims},
@@ -47,6 +48,8 @@ pub struct TokenFacts {
     pub principal: Principal,
     /// How it became known that the token is good.
     pub evidence: Evidence,
+    /// The claims that rules of routes name, as far as the token has them.
+    pub kept: Vec<(Box<str>, Value)>,
 }
 
 /// How it became known that a token is good; its `exp` is judged accordingly.
@@ -109,6 +112,12 @@ impl TokenFacts {
             client_id,
             principal,
             evidence: Evidence::Introspection,
+            kept: rules
+                .claims
+                .kept
+                .iter()
+                .filter_map(|name| Some((name.clone(), claims.value(name)?.clone())))
+                .collect(),
         })
     }
 }

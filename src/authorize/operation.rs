@@ -13,20 +13,28 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::mirror::{self, HeaderMismatch};
+use super::{
+    mirror::{self, HeaderMismatch},
+    refusal::Named,
+};
 use crate::{
     admission::mcp,
     jsonrpc::{
+        Glance,
         message::{Message, MessageFault, MessageKind, Messages},
         scanner::Text,
     },
 };
 
 /// What a body asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Operation<'a> {
     messages: Vec<Asked<'a>>,
     is_batch: bool,
+    /// What a glance showed, where nothing more was read.
+    glance: Option<&'a Glance>,
+    /// Whether the client looks for the answer on another stream.
+    is_answered_elsewhere: bool,
 }
 
 /// What one message asks for.
@@ -101,12 +109,20 @@ impl<'a> Operation<'a> {
             mirror::check(headers, message, is_batch)?;
             asked.push(Asked::read(message, headers, judges_resources)?);
         }
-        Ok(Self { messages: asked, is_batch })
+        Ok(Self { messages: asked, is_batch, ..Self::default() })
     }
 
-    /// A request that is no message: a stream to be opened, a session to be ended.
-    pub fn none() -> Self {
-        Self { messages: Vec::new(), is_batch: false }
+    /// What is not read: a stream to be opened, a session to be ended, or the body of a request on
+    /// a route without rules, of which a glance shows something.
+    pub fn unread(glance: &'a Glance) -> Self {
+        Self { glance: Some(glance), ..Self::default() }
+    }
+
+    /// The client looks for the answer on another stream (HTTP+SSE): none can be given in this
+    /// response.
+    #[must_use]
+    pub fn answered_elsewhere(self) -> Self {
+        Self { is_answered_elsewhere: true, ..self }
     }
 
     /// What its messages ask for.
@@ -119,6 +135,24 @@ impl<'a> Operation<'a> {
         self.is_batch
     }
 
+    /// Whether an answer of our own, in the place of the upstream's, would be understood.
+    pub(super) fn can_be_answered_otherwise(&self) -> bool {
+        !self.is_answered_elsewhere && self.single_request().is_some()
+    }
+
+    /// What a refusal of all of it would be about.
+    pub(super) fn named(&self) -> Option<Named> {
+        if let Some(glance) = self.glance {
+            return named_at_a_glance(glance);
+        }
+        let [asked] = self.messages.as_slice() else { return None };
+        let method = || {
+            let name = asked.method.clone()?;
+            Some(Named::of(&Object { kind: ObjectKind::Method, name }))
+        };
+        asked.objects.first().map(Named::of).or_else(method)
+    }
+
     /// The one request it is, if it is one: neither a batch nor a notification.
     pub fn single_request(&self) -> Option<&Asked<'a>> {
         match (self.is_batch, self.messages.as_slice()) {
@@ -129,6 +163,14 @@ impl<'a> Operation<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// Everything that rules may be about: the method first, then what it names. A response asks
+    /// for nothing.
+    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'a>> {
+        let method = self.method.clone();
+        let method = method.map(|name| Object { kind: ObjectKind::Method, name });
+        method.into_iter().chain(self.objects.clone())
+    }
+
     fn read(
         message: &Message<'a>,
         headers: &HeaderMap,
@@ -163,6 +205,17 @@ impl Object<'_> {
         }
         Ok(())
     }
+}
+
+fn named_at_a_glance(glance: &Glance) -> Option<Named> {
+    let method = glance.method()?;
+    let kind = match method {
+        "tools/call" => ObjectKind::Tool,
+        "prompts/get" => ObjectKind::Prompt,
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => ObjectKind::Resource,
+        _ => return Some(Named { kind: ObjectKind::Method, name: method.into() }),
+    };
+    glance.name().map(|name| Named { kind, name: name.into() })
 }
 
 /// What a message of this method names.

@@ -159,6 +159,8 @@ impl Rules {
         let is_hidden = finding.decided_by.is_some_and(|by| by.when_denied == WhenDenied::Hide);
         match (self.filter_lists(is_anonymous), finding.fault) {
             (FilterLists::Off, _) | (_, None) => false,
+            // What nobody is refused for stays in sight as well.
+            (_, Some(Fault::Claims | Fault::Scopes)) if self.settings.shadow => false,
             // What a wider scope could open stays in sight, or nobody would ask for it.
             (_, Some(Fault::Denied | Fault::Claims))
             | (FilterLists::Scopes, Some(Fault::Scopes)) => true,

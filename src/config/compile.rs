@@ -15,7 +15,13 @@ mod protected;
 mod route;
 mod upstream;
 
-use super::{file::ConfigFile, problem::Report, settings::Settings};
+use std::sync::Arc;
+
+use super::{
+    file::ConfigFile,
+    problem::Report,
+    settings::{AuthorizationServerSettings, RouteSettings, Settings},
+};
 
 /// Compiles a file; nothing when there is an error.
 pub(super) fn compile(file: &ConfigFile, report: &mut Report<'_>) -> Option<Settings> {
@@ -27,13 +33,33 @@ pub(super) fn compile(file: &ConfigFile, report: &mut Report<'_>) -> Option<Sett
     let routes = route::all(file, &servers, report);
     listen::report_shared_address(file, report);
     servers.report_unused(report);
+    let routes = routes?;
     Some(Settings {
         public_url: file.public_url.value()?.clone(),
         listen: listen?,
         admin: admin?,
         telemetry: telemetry?,
-        authorization_servers: servers.settings()?,
+        authorization_servers: keeping(servers.settings()?, &routes),
         session_keys: session_keys?,
-        routes: routes?,
+        routes,
     })
+}
+
+/// Has every server's tokens keep the claims that rules name.
+fn keeping(
+    mut servers: Vec<Arc<AuthorizationServerSettings>>,
+    routes: &[RouteSettings],
+) -> Vec<Arc<AuthorizationServerSettings>> {
+    let mut kept: Vec<Box<str>> = routes
+        .iter()
+        .filter_map(RouteSettings::protected)
+        .flat_map(|protected| protected.rules.claims())
+        .map(Into::into)
+        .collect();
+    kept.sort();
+    kept.dedup();
+    for server in &mut servers {
+        Arc::make_mut(server).claims.kept.clone_from(&kept);
+    }
+    servers
 }

@@ -141,6 +141,16 @@ pub struct RouteSettings {
     pub upstream: UpstreamSettings,
 }
 
+impl RouteSettings {
+    /// What only protected routes have.
+    pub fn protected(&self) -> Option<&ProtectedSettings> {
+        match &self.access {
+            Access::Protected(protected) => Some(protected),
+            Access::Public => None,
+        }
+    }
+}
+
 /// `access` of a route, with what only protected routes have.
 #[derive(Clone, Debug)]
 pub enum Access {

@@ -84,6 +84,33 @@ impl RequestBody {
         Ok((Self::Streamed(Box::new(streamed)), glance))
     }
 
+    /// Reads a body whole, and glances at it; only for what must be understood before it is sent.
+    pub async fn read_whole(
+        mut body: Incoming,
+        limits: BodyLimits,
+    ) -> Result<(Self, Glance), BodyError> {
+        if usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes > limits.max_bytes) {
+            return Err(BodyError::TooLarge);
+        }
+        let reading = read_until(&mut body, limits.max_bytes);
+        let (whole, is_whole) = tokio::time::timeout(limits.timeout, reading)
+            .await
+            .unwrap_or(Err(BodyError::Timeout))?;
+        if !is_whole || whole.len() > limits.max_bytes {
+            return Err(BodyError::TooLarge);
+        }
+        let glance = Glance::at(&whole);
+        Ok((Self::Whole(whole), glance))
+    }
+
+    /// All of it, when all of it is here.
+    pub fn whole(&self) -> Option<&Bytes> {
+        match self {
+            Self::Whole(bytes) => Some(bytes),
+            Self::Empty | Self::Streamed(_) => None,
+        }
+    }
+
     /// Where a streamed body will say why it stopped.
     pub fn fault(&self) -> Option<BodyFault> {
         match self {
@@ -104,11 +131,16 @@ pub fn look(start: &Bytes, is_whole: bool, max_bytes: usize) -> Result<Glance, B
 
 /// Reads until the end, or until more than [`WHOLE_BYTES`] are there; says whether it was the end.
 async fn read_start(body: &mut Incoming) -> Result<(Bytes, bool), BodyError> {
+    read_until(body, WHOLE_BYTES).await
+}
+
+/// Reads until the end, or until more than this many bytes are there; says whether it was the end.
+async fn read_until(body: &mut Incoming, bytes: usize) -> Result<(Bytes, bool), BodyError> {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     // A chunked body does not say by itself that it has ended: its end is read.
     let mut has_ended = false;
-    while first.len() + more.len() <= WHOLE_BYTES {
+    while first.len() + more.len() <= bytes {
         let Some(frame) = body.frame().await else {
             has_ended = true;
             break;
@@ -120,7 +152,7 @@ async fn read_start(body: &mut Incoming) -> Result<(Bytes, bool), BodyError> {
         }
         more.extend_from_slice(&data);
     }
-    let is_whole = has_ended || first.len() + more.len() <= WHOLE_BYTES && body.is_end_stream();
+    let is_whole = has_ended || first.len() + more.len() <= bytes && body.is_end_stream();
     if more.is_empty() {
         return Ok((first, is_whole));
     }

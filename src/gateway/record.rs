@@ -11,8 +11,9 @@ use tracing::info;
 
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
-    authorize::{Caller, Operation},
+    authorize::{AuthorizeError, Caller},
     clock::Clock,
+    jsonrpc::Glance,
     metrics::RouteMetrics,
     rejection::Rejection,
     resource::ProtectedResource,
@@ -30,7 +31,7 @@ pub(super) struct Record {
     is_logged: bool,
     started: Instant,
     resource: Option<Arc<ProtectedResource>>,
-    operation: Operation,
+    glance: Glance,
     token: Option<TokenIdentity>,
     auth_ms: Option<f64>,
     allowed_at: Option<Instant>,
@@ -60,7 +61,7 @@ impl Record {
             clock: Arc::clone(clock),
             is_logged,
             resource: None,
-            operation: Operation::default(),
+            glance: Glance::default(),
             token: None,
             auth_ms: None,
             allowed_at: None,
@@ -88,7 +89,7 @@ impl Record {
     }
 
     pub(super) fn rpc_id(&self) -> Option<&str> {
-        self.operation.glance.id()
+        self.glance.id()
     }
 
     /// The request is a route's.
@@ -105,9 +106,9 @@ impl Record {
     }
 
     /// The body was looked at.
-    pub(super) fn read(&mut self, operation: Operation) -> &Operation {
-        self.operation = operation;
-        &self.operation
+    pub(super) fn read(&mut self, glance: Glance) -> &Glance {
+        self.glance = glance;
+        &self.glance
     }
 
     /// The body was not read to its end, so nothing can follow it on its connection.
@@ -125,6 +126,16 @@ impl Record {
         self.allowed_at = Some(self.clock.instant());
         if let Some(resource) = &self.resource {
             resource.metrics.allowed.inc();
+        }
+    }
+
+    /// The operation was allowed although it would not be, were the route not shadowed.
+    pub(super) fn would_deny(&mut self, error: &AuthorizeError) {
+        self.outcome = "would_deny";
+        self.reason = Some(INSUFFICIENT_SCOPE);
+        self.detail = self.is_logged.then(|| short(&error.to_string()).to_owned());
+        if let Some(resource) = &self.resource {
+            resource.metrics.would_deny.inc();
         }
     }
 
@@ -173,8 +184,8 @@ impl Record {
             request_id = self.request_id.to_str().unwrap_or_default(),
             route = resource.map(|resource| &*resource.name),
             method = self.is_method_known.then(|| short(self.method.as_str())),
-            rpc_method = self.operation.glance.method().map(short),
-            rpc_name = self.operation.glance.name().map(short),
+            rpc_method = self.glance.method().map(short),
+            rpc_name = self.glance.name().map(short),
             status,
             outcome = self.outcome,
             reason = self.reason,
@@ -237,4 +248,5 @@ fn short(text: &str) -> &str {
     text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()
 }
 
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 const MAX_TEXT_BYTES: usize = 1024;

@@ -7,66 +7,37 @@
 //!    its connection.
 //! 3. No upstream is called, no log line written, no request counted.
 
+mod stage;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
+pub use self::stage::Stage;
+use self::stage::{STAGES, stage};
 use super::{
     answer::{self, Context, GatewayBody},
     authenticate,
     head::destination,
+    judge, may_need_no_token,
     record::{detail, identity},
 };
 use crate::{
     admission,
     authenticate::{
-        AuthenticateError, TokenFault, TokenIdentity, authorization_server::Unavailable,
-        bearer::CredentialsError, discovery::DiscoveryError, introspection::IntrospectionError,
+        AuthenticateError, TokenIdentity, authorization_server::Unavailable,
+        discovery::DiscoveryError, introspection::IntrospectionError,
     },
-    authorize::Operation,
+    authorize::{AuthorizeError, operation::ObjectKind},
     forward::request_body,
     jsonrpc::Glance,
+    oauth::Scope,
     rejection::Rejection,
     resource::ProtectedResource,
-    router::{Destination, RouteError},
+    router::Destination,
     snapshot::Snapshot,
 };
-
-/// What is decided, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// The head is one that everybody reads alike.
-    Path,
-    /// `Host` is ours.
-    Host,
-    /// A route or document has the path.
-    Route,
-    /// `Origin`, when there is one, may call it.
-    Origin,
-    /// The method is served, and comes with a body only where it may.
-    Method,
-    /// Credentials came, where any are needed.
-    Credentials,
-    /// They are one well-formed token.
-    Form,
-    /// The token is active, or its signature verifies.
-    Token,
-    /// It is an access token that is bound to no key.
-    Kind,
-    /// Its issuer is accepted.
-    Issuer,
-    /// It is for this resource.
-    Audience,
-    /// It is in time.
-    Time,
-    /// The session, when one is named, is the caller's.
-    Session,
-    /// The body can be taken.
-    Body,
-    /// The token's scopes suffice.
-    Scopes,
-}
 
 /// What one stage decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +66,10 @@ pub struct Rehearsal {
     pub steps: Vec<Step>,
     /// The route it is a matter of.
     pub resource: Option<Arc<ProtectedResource>>,
-    /// What the request asks for, as far as it was read.
-    pub operation: Operation,
+    /// What a glance at the request's body shows.
+    pub glance: Glance,
+    /// The scopes that the operation needs, once that is known.
+    pub required_scopes: Option<Scope>,
     /// Whose the token is, as far as that is known.
     pub token: Option<TokenIdentity>,
     /// The path of the key that is at fault, where the refusal itself says so.
@@ -120,9 +93,17 @@ pub struct OwnAnswer {
 
 /// Judges a request whose body is known.
 pub async fn rehearse(snapshot: &Snapshot, parts: &Parts, body: &Bytes) -> Rehearsal {
-    let (resource, operation, token) = (None, Operation::default(), None);
+    let (resource, glance, token) = (None, Glance::default(), None);
     let steps = Vec::new();
-    let mut rehearsal = Rehearsal { steps, resource, operation, token, blamed: None, answer: None };
+    let mut rehearsal = Rehearsal {
+        steps,
+        resource,
+        glance,
+        required_scopes: None,
+        token,
+        blamed: None,
+        answer: None,
+    };
     if let Err(rejection) = rehearsal.run(snapshot, parts, body).await {
         rehearsal.refuse(rejection, parts, body);
     }
@@ -153,24 +134,50 @@ impl Rehearsal {
                 self.pass_until(Stage::Credentials);
                 let caller = authenticate(resource, &parts.headers, &target).await;
                 self.token = identity(&caller).cloned();
-                let caller = caller?;
+                let caller = match caller {
+                    Err(missing) if may_need_no_token(&missing, resource, &parts.method) => {
+                        self.glance = Glance::at(body);
+                        let operation = judge::read(resource, parts, body)?;
+                        resource.policy.without_credentials(&operation).ok_or(missing)?
+                    }
+                    caller => caller?,
+                };
                 self.pass_until(Stage::Session);
                 let principal = caller.principal();
                 resource.upstream.open_session(&parts.headers, principal)?;
                 let destination = destination(below, target.query().is_some());
-                destination.open(resource, principal)?;
+                let destination = destination.open(resource, principal)?;
                 self.pass_until(Stage::Body);
-                let glance = look(snapshot, &parts.method, body)?;
+                self.glance = look(snapshot, resource, &parts.method, body)?;
+                let operation =
+                    judge::operation(resource, parts, body, &self.glance, &destination)?;
+                self.required_scopes = resource.policy.required_scopes(&operation);
+                let permitted = resource.policy.authorize(caller, &operation);
+                drop(operation);
                 self.pass_until(Stage::Scopes);
-                self.operation = Operation { glance };
-                let permitted = resource.policy.authorize(caller, &self.operation);
-                permitted.map_err(|error| {
-                    Rejection::Authorize(error, Box::new(self.operation.clone()))
-                })?;
+                permitted.map_err(Rejection::Authorize)?;
                 self.pass(Stage::Scopes);
             }
         }
         Ok(())
+    }
+
+    /// The path of the rule that decided a refusal.
+    fn rule(&self, rejection: &Rejection) -> Option<String> {
+        let Rejection::Authorize(error) = rejection else { return None };
+        let route = &self.resource.as_ref()?.name;
+        let named = error.named()?;
+        let Some(pattern) = error.pattern() else {
+            let is_denied = matches!(**error, AuthorizeError::Denied { .. });
+            return is_denied.then(|| format!("routes.{route}.unlisted_tools"));
+        };
+        let section = match named.kind {
+            ObjectKind::Method => "methods",
+            ObjectKind::Prompt => "prompts",
+            ObjectKind::Resource => "resources",
+            ObjectKind::Tool => "tools",
+        };
+        Some(format!("routes.{route}.{section}.{pattern}"))
     }
 
     fn answered(&mut self, response: http::Response<GatewayBody>) {
@@ -189,20 +196,20 @@ impl Rehearsal {
             Rejection::Authenticate(AuthenticateError::Unavailable { .. })
                 | Rejection::DocumentUnavailable
         );
-        self.blamed = blamed(&rejection);
+        self.blamed = blamed(&rejection).or_else(|| self.rule(&rejection));
         let ruling = if is_unavailable { Ruling::Unknown(text) } else { Ruling::Refused(text) };
         self.steps.push(Step { stage, ruling });
         if let Some(resource) = rejection.resource() {
             self.resource = Some(Arc::clone(resource));
         }
-        if self.operation.glance.method().is_none() && parts.method == Method::POST {
-            self.operation = Operation { glance: Glance::at(body) };
+        if self.glance.method().is_none() && parts.method == Method::POST {
+            self.glance = Glance::at(body);
         }
         let reason = Some(rejection.row().reason);
         let is_auth_decision = rejection.is_auth_decision();
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let context = Context { resource: self.resource.as_ref(), origin };
-        let id = self.operation.glance.id().map(ToOwned::to_owned);
+        let id = self.glance.id().map(ToOwned::to_owned);
         let response = answer::refusal(rejection, context, id.as_deref(), "");
         let (head, _) = response.into_parts();
         let (status, headers) = (head.status, head.headers);
@@ -215,7 +222,9 @@ impl Rehearsal {
         let has_token = self.resource.as_ref().is_none_or(|it| it.authenticator.is_some());
         for stage in STAGES {
             let is_next = last.is_none_or(|last| stage > last) && stage < end;
-            if is_next && (has_token || !stage.is_about_a_token()) {
+            let judges = self.resource.as_ref().is_some_and(|it| it.policy.judges_operations());
+            let applies = has_token || !stage.is_about_a_token();
+            if is_next && applies && (judges || stage != Stage::Operation) {
                 self.pass(stage);
             }
         }
@@ -226,40 +235,18 @@ impl Rehearsal {
     }
 }
 
-impl Stage {
-    /// Its name, for people and machines.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Path => "path",
-            Self::Host => "host",
-            Self::Route => "route",
-            Self::Origin => "origin",
-            Self::Method => "method",
-            Self::Credentials => "credentials",
-            Self::Form => "form",
-            Self::Token => "token",
-            Self::Kind => "kind",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Time => "time",
-            Self::Session => "session",
-            Self::Body => "body",
-            Self::Scopes => "scopes",
-        }
-    }
-
-    fn is_about_a_token(self) -> bool {
-        (Self::Form..=Self::Time).contains(&self)
-    }
-}
-
 /// What a body of known length shows, as the pipeline would see it.
-fn look(snapshot: &Snapshot, method: &Method, body: &Bytes) -> Result<Glance, Rejection> {
+fn look(
+    snapshot: &Snapshot,
+    resource: &ProtectedResource,
+    method: &Method,
+    body: &Bytes,
+) -> Result<Glance, Rejection> {
     if *method != Method::POST {
         return Ok(Glance::default());
     }
     let max_bytes = snapshot.settings.listen.limits.max_body_bytes;
-    let is_whole = body.len() <= request_body::WHOLE_BYTES;
+    let is_whole = resource.policy.judges_operations() || body.len() <= request_body::WHOLE_BYTES;
     Ok(request_body::look(body, is_whole, max_bytes)?)
 }
 
@@ -292,64 +279,3 @@ fn blamed(rejection: &Rejection) -> Option<String> {
     };
     Some(format!("authorization_servers.{name}.{key}"))
 }
-
-/// The stage that a refusal comes from.
-fn stage(rejection: &Rejection) -> Stage {
-    match rejection {
-        Rejection::Authenticate(error) => authenticate_stage(error),
-        Rejection::Authorize(..) => Stage::Scopes,
-        Rejection::Body(_) | Rejection::Forward(_) | Rejection::Overloaded => Stage::Body,
-        Rejection::DocumentUnavailable => Stage::Route,
-        Rejection::Inadmissible(_) => Stage::Path,
-        Rejection::Route(error) => match error {
-            RouteError::Host(_) => Stage::Host,
-            RouteError::DocumentNotFound | RouteError::NotFound => Stage::Route,
-            RouteError::Origin(_) => Stage::Origin,
-            RouteError::DocumentMethod | RouteError::Method(..) | RouteError::UnexpectedBody(_) => {
-                Stage::Method
-            }
-        },
-        Rejection::Session(_) => Stage::Session,
-    }
-}
-
-fn authenticate_stage(error: &AuthenticateError) -> Stage {
-    match error {
-        AuthenticateError::Credentials(CredentialsError::Missing) => Stage::Credentials,
-        AuthenticateError::Credentials(
-            CredentialsError::InQuery | CredentialsError::Repeated | CredentialsError::Syntax,
-        ) => Stage::Form,
-        // Nothing is known of it: it never came to a verdict on what it says.
-        AuthenticateError::Invalid(token) if token.identity().is_none() => Stage::Token,
-        AuthenticateError::Invalid(token) => match token.fault() {
-            TokenFault::BadSignature
-            | TokenFault::Inactive
-            | TokenFault::Malformed
-            | TokenFault::UnknownKey
-            | TokenFault::UnsupportedAlgorithm => Stage::Token,
-            TokenFault::Bound | TokenFault::OtherType => Stage::Kind,
-            TokenFault::WrongIssuer => Stage::Issuer,
-            TokenFault::WrongAudience => Stage::Audience,
-            TokenFault::Expired | TokenFault::NotYetValid => Stage::Time,
-        },
-        AuthenticateError::Account(_) | AuthenticateError::Unavailable { .. } => Stage::Token,
-    }
-}
-
-const STAGES: [Stage; 15] = [
-    Stage::Path,
-    Stage::Host,
-    Stage::Route,
-    Stage::Origin,
-    Stage::Method,
-    Stage::Credentials,
-    Stage::Form,
-    Stage::Token,
-    Stage::Kind,
-    Stage::Issuer,
-    Stage::Audience,
-    Stage::Time,
-    Stage::Session,
-    Stage::Body,
-    Stage::Scopes,
-];

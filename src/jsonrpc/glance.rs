@@ -77,6 +77,11 @@ impl Glance {
         self.words(self.found.name.as_ref()?)
     }
 
+    /// Whether the answer is a stream that never ends by itself (revision 2026-07-28).
+    pub fn is_listening(&self) -> bool {
+        self.method() == Some("subscriptions/listen")
+    }
+
     fn words<'a>(&'a self, words: &'a Words) -> Option<&'a str> {
         match words {
             Words::Own(text) => Some(text),

@@ -232,6 +232,14 @@ fn lists_leave_out_what_the_setting_says() {
     assert_eq!(hidden(&with(FilterLists::Scopes), true), denied, "nobody is logged in yet");
     assert!(hidden(&with(FilterLists::Off), false).is_empty());
     assert_eq!(hidden(&with(FilterLists::Off), true), denied, "a list without a token is denied");
+    let settings = RuleSettings {
+        shadow: true,
+        filter_lists: FilterLists::Scopes,
+        tools: tools.clone(),
+        ..RuleSettings::default()
+    };
+    let shadowed = Rules::new(settings, Implications::default());
+    assert_eq!(hidden(&shadowed, false), ["debug", "shown_deny"], "what may be called is shown");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::steps::Scene;
 use crate::{
     authenticate::TokenIdentity,
-    config::{KeyPlace, Places, Settings},
+    config::{KeyPlace, Places, Settings, settings::ProtectedSettings},
     gateway::rehearsal::{OwnAnswer, Rehearsal, Ruling},
     oauth::{Scope, ScopeToken},
 };
@@ -94,7 +94,7 @@ impl Answer {
             detail: refusal.map(|step| scene.why(step)),
             www_authenticate: headers.iter().find(is_challenge).map(|[_, value]| value.clone()),
             headers,
-            required_scopes: protected.map(|it| texts(&it.required_scopes)).unwrap_or_default(),
+            required_scopes: required(rehearsal, protected).map(texts).unwrap_or_default(),
             granted_scopes: scene.token().map(|it| texts(&it.facts().scope)).unwrap_or_default(),
             rule: last.map(|step| scene.key(step)),
             token: scene.token().map(|token| Token::of(token, now)),
@@ -138,6 +138,15 @@ impl Token {
             expires_in: facts.expires_at.map(|exp| (exp - now).floor()),
         }
     }
+}
+
+/// What the operation needs, or where it is not known the route.
+fn required<'a>(
+    rehearsal: &'a Rehearsal,
+    protected: Option<&'a ProtectedSettings>,
+) -> Option<&'a Scope> {
+    let of_operation = rehearsal.required_scopes.as_ref();
+    of_operation.or(protected.map(|protected| &protected.required_scopes))
 }
 
 fn decision(rehearsal: &Rehearsal) -> &'static str {

@@ -70,6 +70,7 @@ impl<'a> Scene<'a> {
             Stage::Time => of_server("clock_skew"),
             Stage::Session => "sessions".to_owned(),
             Stage::Body => "listen.limits.max_body_bytes".to_owned(),
+            Stage::Operation => of_route("upstream"),
             Stage::Scopes => of_route("required_scopes"),
         }
     }
@@ -121,9 +122,10 @@ impl<'a> Scene<'a> {
             ),
             Stage::Session => "none is named, or it is the caller's".to_owned(),
             Stage::Body => "it can be taken".to_owned(),
-            Stage::Scopes => match (self.protected(), facts) {
-                (Some(protected), Some(facts)) => {
-                    format!("[{}] is in [{}]", protected.required_scopes, facts.scope)
+            Stage::Operation => "everybody reads it alike, as far as rules need it".to_owned(),
+            Stage::Scopes => match (&self.rehearsal.required_scopes, facts) {
+                (Some(required), Some(facts)) => {
+                    format!("[{required}] is in [{}]", facts.scope)
                 }
                 _ => "none are needed".to_owned(),
             },

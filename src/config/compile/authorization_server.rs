@@ -203,6 +203,7 @@ fn claims(file: &file::Claims, report: &mut Report<'_>) -> Option<ClaimNames> {
         subject: subject?,
         client_id: client_id?,
         scope_prefixes: prefixes.map(|prefix| prefix.value.as_str().into()).collect(),
+        kept: Vec::new(),
     })
 }
 

@@ -218,6 +218,8 @@ pub struct ClaimNames {
     pub subject: Vec<Box<str>>,
     /// Where the client identifier is.
     pub client_id: Vec<Box<str>>,
+    /// Further claims that rules of routes name: kept with what is known of a token.
+    pub kept: Vec<Box<str>>,
     /// Prefixes with and without which a granted scope counts.
     pub scope_prefixes: Vec<Box<str>>,
 }

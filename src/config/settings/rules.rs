@@ -86,6 +86,13 @@ pub enum FilterLists {
 }
 
 impl RuleSettings {
+    /// The claims that rules name.
+    pub fn claims(&self) -> impl Iterator<Item = &str> {
+        let rules = [&self.tools, &self.prompts, &self.resources, &self.methods];
+        let conditions = rules.into_iter().flatten().flat_map(|rule| &rule.demand.claims);
+        conditions.map(|condition| &*condition.name)
+    }
+
     /// Whether operations must be understood at all: otherwise bodies pass as they are.
     pub fn judge_operations(&self) -> bool {
         let rules = [&self.tools, &self.prompts, &self.resources, &self.methods];

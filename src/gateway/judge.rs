@@ -1,0 +1,74 @@
+//! What a body asks for, as far as its route must know: the one place that decides how closely a
+//! body is read, for requests and for their rehearsal.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, request::Parts};
+
+use crate::{
+    authenticate::{TokenIdentity, VerifiedToken},
+    authorize::{
+        Caller,
+        operation::{Operation, OperationError},
+        rules::Holder,
+    },
+    clock::Clock,
+    forward::{
+        Destination,
+        list_filter::{ListFilter, Viewer},
+    },
+    jsonrpc::Glance,
+    resource::ProtectedResource,
+};
+
+/// Reads a body strictly.
+pub(super) fn read<'a>(
+    resource: &ProtectedResource,
+    parts: &Parts,
+    body: &'a Bytes,
+) -> Result<Operation<'a>, OperationError> {
+    Operation::read(body, &parts.headers, resource.policy.judges_resources())
+}
+
+/// Reads a body as closely as the route's rules need it.
+pub(super) fn operation<'a>(
+    resource: &ProtectedResource,
+    parts: &Parts,
+    body: &'a Bytes,
+    glance: &'a Glance,
+    destination: &Destination,
+) -> Result<Operation<'a>, OperationError> {
+    if parts.method != Method::POST || !resource.policy.judges_operations() {
+        return Ok(Operation::unread(glance));
+    }
+    let operation = read(resource, parts, body)?;
+    // HTTP+SSE: a message endpoint answers 202, and the message's answer comes by the stream.
+    let is_message_endpoint = matches!(destination, Destination::Endpoint(_));
+    Ok(if is_message_endpoint { operation.answered_elsewhere() } else { operation })
+}
+
+/// What the answer to a permitted request must leave out for its caller.
+pub(super) fn list_filter(
+    resource: &ProtectedResource,
+    caller: &Caller,
+    method: &Method,
+    operation: &Operation<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Option<ListFilter> {
+    let demands = resource.policy.demands()?;
+    if !resource.policy.judges_operations() {
+        return None;
+    }
+    let token = caller.token();
+    let claim = |name: &str| token.and_then(|token| token.claim(name));
+    let holder = token.map(|token| Holder { scope: token.scope(), claim: &claim });
+    let facts = token.map(VerifiedToken::identity).map(TokenIdentity::facts);
+    let viewer = Viewer { holder, expires_at: facts.and_then(|facts| facts.expires_at) };
+    match *method {
+        Method::POST => ListFilter::for_operation(demands, viewer, operation, clock),
+        // On a stream answers to any POST may come.
+        Method::GET => ListFilter::for_stream(demands, viewer, clock),
+        _ => None,
+    }
+}
