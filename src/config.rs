@@ -33,7 +33,7 @@ use std::path::Path;
 
 pub use locate::{Overrides, find};
 pub use places::{KeyPlace, Places};
-pub use problem::{Problem, Severity};
+pub use problem::{Origin, Problem, Severity};
 pub use secret::{Environment, ProcessEnvironment};
 pub use settings::Settings;
 
@@ -53,7 +53,8 @@ pub struct Loaded {
 }
 
 /// Reads a configuration file. `GATEHOUSE_LISTEN_ADDRESS` and `GATEHOUSE_ADMIN_ADDRESS` win over
-/// the file.
+/// the file. Its rule tests are run by what judges requests
+/// ([`load`](crate::authorize::rule_tests::load)).
 ///
 /// # Errors
 ///

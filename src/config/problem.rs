@@ -67,6 +67,27 @@ impl Place {
     }
 }
 
+/// Where something stands that can prove to be wrong after the file was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    file: Box<str>,
+    place: Place,
+}
+
+impl Origin {
+    /// What is wrong there.
+    pub fn error(&self, message: String) -> Problem {
+        Problem {
+            file: self.file.to_string(),
+            line: self.place.line,
+            column: self.place.column,
+            path: self.place.path.clone(),
+            message,
+            severity: Severity::Error,
+        }
+    }
+}
+
 /// Collects the problems of one file.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -93,6 +114,11 @@ impl<'a> Report<'a> {
         if let Some(problem) = self.problems.last_mut() {
             source.clone_into(&mut problem.file);
         }
+    }
+
+    /// Names a place for problems that are found later.
+    pub(super) fn origin(&self, place: &Place) -> Origin {
+        Origin { file: self.file.into(), place: place.clone() }
     }
 
     pub(super) fn has_errors(&self) -> bool {

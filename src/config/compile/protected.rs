@@ -6,17 +6,18 @@ use super::{
     authorization_server::{Server, Servers, texts},
     metadata,
     route::Subject,
+    rules::{self, WrittenRules},
 };
 use crate::{
     config::{
         file::Route,
         problem::{Place, Report},
         reader::Placed,
-        settings::{AudienceMatch, ProtectedSettings, RuleSettings},
+        settings::{AudienceMatch, ProtectedSettings},
         suggest::closest,
         web::Name,
     },
-    oauth::{Implications, ResourceIdentifier, Scope, ScopeToken},
+    oauth::{ResourceIdentifier, Scope, ScopeToken},
 };
 
 pub(super) fn protected(
@@ -30,6 +31,9 @@ pub(super) fn protected(
     let audiences = audiences(route, resource.as_ref(), report);
     report_weak_audience(route, report);
     let scopes = scopes(route, report);
+    let written = WrittenRules::read(route, report);
+    rules::report_offers(route, subject.implications, &written, report);
+    let rules = rules::rules(subject, &written, report);
     let metadata = route.metadata.value().and_then(|fields| metadata::of_resource(fields, report));
     let (required_scopes, scopes_supported) = scopes?;
     if route.required_scopes.placed().is_some_and(|scopes| !scopes.is_written) {
@@ -47,8 +51,8 @@ pub(super) fn protected(
         scopes_supported,
         metadata: metadata?,
         legacy_metadata: route.legacy_metadata.value()?.0,
-        implications: Implications::default(),
-        rules: RuleSettings::default(),
+        implications: subject.implications?.clone(),
+        rules: rules?,
     })
 }
 
@@ -249,8 +253,6 @@ fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
             let message = "`offline_access` is between client and authorization server; a \
                            resource should not publish it";
             report.warning(&scope.place, message);
-        } else if required.is_some_and(|required| !holds(required, &scope.value)) {
-            report.warning(&scope.place, "no rule of this route can require this scope");
         }
     }
     let required_set = set(required?);
