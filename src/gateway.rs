@@ -225,20 +225,9 @@ impl Gateway {
         let whole = body.whole().cloned().unwrap_or_default();
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
-            .and_then(|operation| {
-                let permit = resource.policy.authorize(caller, &operation);
-                let permit = permit.map_err(Rejection::Authorize)?;
-                let (caller, clock) = (permit.caller(), &self.clock);
-                let filter = judge::list_filter(resource, caller, method, &operation, clock);
-                Ok((permit, filter))
-            });
-        let (permit, filter) = match judged {
-            Ok(judged) => judged,
-            Err(rejection) => {
-                record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
-                return Err(rejection);
-            }
-        };
+            .and_then(|operation| judge::permit(resource, caller, method, &operation, &self.clock));
+        let is_left_unread = matches!(body, RequestBody::Streamed(_));
+        let (permit, filter) = judged.inspect_err(|_| record.body_left_unread(is_left_unread))?;
         record.allowed();
         if let Some(error) = permit.would_deny() {
             record.would_deny(error);

@@ -20,6 +20,7 @@
 pub mod events;
 
 mod edits;
+mod item;
 pub(super) mod response;
 mod walk;
 

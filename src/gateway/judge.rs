@@ -9,7 +9,7 @@ use http::{Method, request::Parts};
 use crate::{
     authenticate::{TokenIdentity, VerifiedToken},
     authorize::{
-        Caller,
+        Caller, Permit,
         operation::{Operation, OperationError},
         rules::Holder,
     },
@@ -19,6 +19,7 @@ use crate::{
         list_filter::{ListFilter, Viewer},
     },
     jsonrpc::Glance,
+    rejection::Rejection,
     resource::ProtectedResource,
 };
 
@@ -48,8 +49,20 @@ pub(super) fn operation<'a>(
     Ok(if is_message_endpoint { operation.answered_elsewhere() } else { operation })
 }
 
-/// What the answer to a permitted request must leave out for its caller.
-pub(super) fn list_filter(
+/// Permits an operation, and says what its answer must leave out for its caller.
+pub(super) fn permit(
+    resource: &ProtectedResource,
+    caller: Caller,
+    method: &Method,
+    operation: &Operation<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Permit, Option<ListFilter>), Rejection> {
+    let permit = resource.policy.authorize(caller, operation).map_err(Rejection::Authorize)?;
+    let filter = list_filter(resource, permit.caller(), method, operation, clock);
+    Ok((permit, filter))
+}
+
+fn list_filter(
     resource: &ProtectedResource,
     caller: &Caller,
     method: &Method,

@@ -16,6 +16,7 @@ mod http2;
 mod introspection;
 mod introspection_cache;
 mod introspection_questions;
+mod lists;
 mod metadata;
 mod oracle;
 mod origins;

@@ -101,8 +101,6 @@ impl RuleSettings {
         let rules = [&self.tools, &self.prompts, &self.resources, &self.methods];
         rules.iter().any(|rules| !rules.is_empty())
             || self.denies_unlisted_tools
-            // Who is to be told what tools need must know which answer lists them.
-            || self.annotate_tools
             || !self.anonymous_methods.is_empty()
     }
 }

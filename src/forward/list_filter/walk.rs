@@ -1,8 +1,8 @@
 //! The walk over a message: it finds the lists and notes what must change.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
-use super::{Exchange, FilterError, ListKind, RequestId, edits::Edits};
+use super::{Exchange, FilterError, ListKind, RequestId, edits::Edits, item::Item};
 use crate::jsonrpc::{
     message::MessageFault,
     names::Names,
@@ -41,23 +41,6 @@ struct Hints {
     ttl: Option<(Range<usize>, Option<f64>)>,
     /// Whether the revision has hints in every list.
     is_expected: bool,
-}
-
-/// One item of a list.
-struct Item<'t> {
-    key: Cow<'t, str>,
-    meta: Option<Meta>,
-    has_schemes: bool,
-    /// Where its closing brace stands.
-    close: usize,
-}
-
-/// `_meta` of an item.
-enum Meta {
-    /// `null`, here.
-    Null(Range<usize>),
-    /// An object; the member that is ours, if it has one.
-    Object { close: usize, is_empty: bool, ours: Option<Range<usize>> },
 }
 
 impl<'e> Walk<'e> {
@@ -172,14 +155,17 @@ impl<'e> Walk<'e> {
                 return invalid("an item of a list is no object");
             }
             let start = scanner.position();
-            let item = self.item(scanner, kind)?;
+            let item = Item::read(scanner, kind, self.exchange.annotates(kind))?;
             let end = scanner.position();
             if !self.exchange.hides(kind, &item.key) {
                 if let Some(from) = hidden_from.take() {
                     self.edits.cut(from..start);
                 }
                 is_any_kept = true;
-                self.annotate(&item, kind)?;
+                if self.exchange.annotates(kind) {
+                    let needed = self.exchange.sight.needed_scopes(&item.key);
+                    item.annotate(&needed.unwrap_or_default(), &mut self.edits)?;
+                }
             } else if is_any_kept {
                 // With the comma before it.
                 self.edits.cut(end_before..end);
@@ -194,89 +180,10 @@ impl<'e> Walk<'e> {
         }
         Ok(())
     }
-
-    fn item<'t>(&self, scanner: &mut Scanner<'t>, kind: ListKind) -> Result<Item<'t>, FilterError> {
-        let known = [kind.key(), "_meta", "securitySchemes"];
-        let is_annotated = self.exchange.annotates(kind);
-        let (mut key, mut meta, mut has_schemes) = (None, None, false);
-        members(scanner, &known, |scanner, name| {
-            match name {
-                "_meta" if is_annotated => meta = Some(Meta::read(scanner)?),
-                "securitySchemes" => {
-                    has_schemes = true;
-                    scanner.skip_value()?;
-                }
-                name if name == kind.key() => {
-                    if scanner.kind()? != Kind::String {
-                        return invalid("the name of an item is no string");
-                    }
-                    key = Some(scanner.string()?.value());
-                }
-                _ => scanner.skip_value()?,
-            }
-            Ok(())
-        })?;
-        let Some(key) = key else { return invalid("an item of a list has no name") };
-        Ok(Item { key, meta, has_schemes, close: scanner.position() - 1 })
-    }
-
-    fn annotate(&mut self, item: &Item<'_>, kind: ListKind) -> Result<(), FilterError> {
-        if !self.exchange.annotates(kind) {
-            return Ok(());
-        }
-        let needed = self.exchange.sight.needed_scopes(&item.key).unwrap_or_default();
-        let scopes: Vec<&str> = needed.iter().map(crate::oauth::ScopeToken::as_str).collect();
-        let Ok(scopes) = serde_json::to_string(&scopes) else {
-            return invalid("scopes that cannot be written");
-        };
-        let ours = format!(r#""{REQUIRED_SCOPES}":{scopes}"#);
-        // What the tool's own server says under our name is not ours.
-        let is_silent = needed.is_empty();
-        let mut added = String::new();
-        match &item.meta {
-            Some(Meta::Object { ours: Some(place), .. }) => {
-                self.edits.replace(place.clone(), scopes.clone());
-            }
-            _ if is_silent => {}
-            Some(Meta::Object { close, is_empty: true, .. }) => self.edits.insert(*close, ours),
-            Some(Meta::Object { close, .. }) => self.edits.insert(*close, format!(",{ours}")),
-            Some(Meta::Null(place)) => self.edits.replace(place.clone(), format!("{{{ours}}}")),
-            None => added = format!(r#","_meta":{{{ours}}}"#),
-        }
-        if !item.has_schemes && !is_silent {
-            for text in [r#","securitySchemes":[{"type":"oauth2","scopes":"#, &scopes, "}]"] {
-                added.push_str(text);
-            }
-        }
-        self.edits.insert(item.close, added);
-        Ok(())
-    }
-}
-
-impl Meta {
-    fn read(scanner: &mut Scanner<'_>) -> Result<Self, FilterError> {
-        if scanner.kind()? != Kind::Object {
-            let start = scanner.position();
-            if scanner.value()? != "null" {
-                return invalid("_meta of a tool is no object");
-            }
-            return Ok(Self::Null(start..scanner.position()));
-        }
-        let (mut is_empty, mut ours) = (true, None);
-        members(scanner, &[REQUIRED_SCOPES], |scanner, name| {
-            is_empty = false;
-            let place = span(scanner)?;
-            if name == REQUIRED_SCOPES {
-                ours = Some(place);
-            }
-            Ok(())
-        })?;
-        Ok(Self::Object { close: scanner.position() - 1, is_empty, ours })
-    }
 }
 
 /// Reads an object of whose members the known ones must not be mistaken.
-fn members<'t>(
+pub(super) fn members<'t>(
     scanner: &mut Scanner<'t>,
     known: &[&str],
     mut member: impl FnMut(&mut Scanner<'t>, &str) -> Result<(), FilterError>,
@@ -290,14 +197,15 @@ fn members<'t>(
 }
 
 /// Passes over a value and says where it stands.
-fn span(scanner: &mut Scanner<'_>) -> Result<Range<usize>, FilterError> {
+pub(super) fn span(scanner: &mut Scanner<'_>) -> Result<Range<usize>, FilterError> {
     scanner.kind()?;
     let start = scanner.position();
     scanner.skip_value()?;
     Ok(start..scanner.position())
 }
 
-fn invalid<T>(why: &'static str) -> Result<T, FilterError> {
+/// Refuses what could be read in several ways.
+pub(super) fn invalid<T>(why: &'static str) -> Result<T, FilterError> {
     Err(MessageFault::Invalid(why).into())
 }
 
@@ -314,5 +222,3 @@ const RESULT: [&str; 9] = [
     "resultType",
 ];
 const PRIVATE: &str = r#""private""#;
-/// Says in a tool's `_meta` which scopes a call of it needs.
-const REQUIRED_SCOPES: &str = "gatehouse/required_scopes";
