@@ -33,7 +33,7 @@ use std::path::Path;
 
 pub use locate::{Overrides, find};
 pub use places::{KeyPlace, Places};
-pub use problem::{Origin, Problem, Severity};
+pub use problem::{Problem, Severity};
 pub use secret::{Environment, ProcessEnvironment};
 pub use settings::Settings;
 

@@ -85,7 +85,7 @@ impl Tested<'_> {
         let expected = test.expected;
         let is_met = expected.is_met_by(what);
         (!is_met).then(|| {
-            test.origin.error(format!("rule test: expected {expected}, came {what}: {why}"))
+            test.place.error(format!("rule test: expected {expected}, came {what}: {why}"))
         })
     }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::places::KeyPlace;
+
 /// One thing wrong with a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -67,27 +69,6 @@ impl Place {
     }
 }
 
-/// Where something stands that can prove to be wrong after the file was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    file: Box<str>,
-    place: Place,
-}
-
-impl Origin {
-    /// What is wrong there.
-    pub fn error(&self, message: String) -> Problem {
-        Problem {
-            file: self.file.to_string(),
-            line: self.place.line,
-            column: self.place.column,
-            path: self.place.path.clone(),
-            message,
-            severity: Severity::Error,
-        }
-    }
-}
-
 /// Collects the problems of one file.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
@@ -117,8 +98,14 @@ impl<'a> Report<'a> {
     }
 
     /// Names a place for problems that are found later.
-    pub(super) fn origin(&self, place: &Place) -> Origin {
-        Origin { file: self.file.into(), place: place.clone() }
+    pub(super) fn key_place(&self, place: &Place) -> KeyPlace {
+        KeyPlace {
+            file: self.file.to_owned(),
+            line: place.line,
+            column: place.column,
+            path: place.path.clone(),
+            is_written: true,
+        }
     }
 
     pub(super) fn has_errors(&self) -> bool {

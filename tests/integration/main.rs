@@ -15,5 +15,6 @@ mod key_sets;
 mod lists;
 mod operators;
 mod refusals;
+mod rules;
 mod service_accounts;
 mod tokens;

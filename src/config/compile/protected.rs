@@ -17,7 +17,7 @@ use crate::{
         suggest::closest,
         web::Name,
     },
-    oauth::{ResourceIdentifier, Scope, ScopeToken},
+    oauth::{Implications, ResourceIdentifier, Scope, ScopeToken},
 };
 
 pub(super) fn protected(
@@ -30,7 +30,7 @@ pub(super) fn protected(
     let resource = resource(subject, report);
     let audiences = audiences(route, resource.as_ref(), report);
     report_weak_audience(route, report);
-    let scopes = scopes(route, report);
+    let scopes = scopes(route, subject.implications, report);
     let written = WrittenRules::read(route, report);
     rules::report_offers(route, subject.implications, &written, report);
     let rules = rules::rules(subject, &written, report);
@@ -240,7 +240,11 @@ fn report_weak_audience(route: &Route, report: &mut Report<'_>) {
 }
 
 /// Required and supported scopes.
-fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
+fn scopes(
+    route: &Route,
+    implications: Option<&Implications>,
+    report: &mut Report<'_>,
+) -> Option<(Scope, Scope)> {
     let required = route.required_scopes.value();
     let supported = route.scopes_supported.value();
     for scope in required.into_iter().flatten().filter(|scope| is_offline_access(scope)) {
@@ -258,12 +262,16 @@ fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
     let required_set = set(required?);
     match supported? {
         Some(supported) => {
-            for scope in required?.iter().filter(|scope| !holds(supported, &scope.value)) {
+            let offered = set(supported);
+            let is_offered = |scope: &Placed<ScopeToken>| {
+                implications.is_none_or(|implied| implied.grant(&offered, &scope.value))
+            };
+            for scope in required?.iter().filter(|scope| !is_offered(scope)) {
                 let message = "required, but not in `scopes_supported`: clients that ask for what \
                                is published never get in";
                 report.warning(&scope.place, message);
             }
-            Some((required_set, set(supported)))
+            Some((required_set, offered))
         }
         None => Some((required_set.clone(), required_set)),
     }
@@ -271,10 +279,6 @@ fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
 
 fn is_offline_access(scope: &Placed<ScopeToken>) -> bool {
     scope.value.as_str() == "offline_access"
-}
-
-fn holds(scopes: &[Placed<ScopeToken>], scope: &ScopeToken) -> bool {
-    scopes.iter().any(|other| other.value == *scope)
 }
 
 fn set(scopes: &[Placed<ScopeToken>]) -> Scope {

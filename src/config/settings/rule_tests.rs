@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{config::problem::Origin, oauth::Scope};
+use crate::{config::places::KeyPlace, oauth::Scope};
 
 /// The rule tests of a route, and what their failures name.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ pub struct RuleTests {
 #[derive(Clone, Debug)]
 pub struct RuleTest {
     /// Where it stands.
-    pub origin: Origin,
+    pub place: KeyPlace,
     /// The scopes of the token; `None`: there is no token.
     pub scope: Option<Scope>,
     /// The claims of the token.

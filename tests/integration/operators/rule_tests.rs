@@ -1,5 +1,7 @@
 //! Rule tests in the file: whoever reads it runs them.
 
+mod agreement;
+
 use std::sync::Arc;
 
 use gatehouse::{app::App, clock::SystemClock};

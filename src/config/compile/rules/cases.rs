@@ -31,7 +31,7 @@ fn case(test: &Placed<TestFile>, report: &mut Report<'_>) -> Option<RuleTest> {
         report.error(claims, message);
     }
     Some(RuleTest {
-        origin: report.origin(&test.place),
+        place: report.key_place(&test.place),
         scope: granted.as_ref().map(|granted| granted.0.clone()),
         claims: members(&file.claims)?,
         asked: asked?,

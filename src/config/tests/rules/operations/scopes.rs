@@ -115,6 +115,7 @@ fn what_rules_demand_is_offered_and_what_is_offered_is_demanded() {
                 "{PATH}.scopes_supported[1]: warning: no rule of this route can require this scope"
             ),
         ),
+        (format!("scope_implies: {{w: [notes.read]}}\n{}", route("scopes_supported: [w]")), ""),
         // A broader scope opens what the narrower one does.
         (format!("scope_implies: {{w: [x]}}\n{}", offered("notes.read, w", "t: [x]")), ""),
     ]);
