@@ -58,7 +58,10 @@ impl Upstream {
             let reading = response::reading(parts.status, &parts.headers, !body.is_end_stream())?;
             is_events = reading == Reading::Events;
             match reading {
-                Reading::Bodiless => ResponseBody::whole(body, Some(lease), Bytes::new()),
+                Reading::Bodiless => {
+                    let body = self.past_its_end(body).await;
+                    ResponseBody::whole(body, Some(lease), Bytes::new())
+                }
                 Reading::Json => self.filtered(parts.status, body, lease, &filter).await?,
                 Reading::Events => self.events(body, lease, shape, Some(filter)),
             }
@@ -106,6 +109,16 @@ impl Upstream {
         ResponseBody::stream(body, lease, shape.gauge, sealer, shape.drain).filtered(filter)
     }
 
+    /// Passes over a short body that nobody is shown, so that its connection can be used again.
+    async fn past_its_end(&self, mut body: Incoming) -> Incoming {
+        if body.size_hint().upper().is_some_and(|bytes| bytes <= MAX_PASSED_BYTES) {
+            let passing = async { while let Some(Ok(_)) = body.frame().await {} };
+            // Whatever stops it: then the connection is not used again.
+            let _ = tokio::time::timeout(self.settings.response_timeout, passing).await;
+        }
+        body
+    }
+
     /// Reads JSON whole and leaves out what is hidden.
     async fn filtered(
         &self,
@@ -142,4 +155,5 @@ fn broken(error: hyper::Error) -> ForwardError {
     ForwardError::Send(error.into())
 }
 
+const MAX_PASSED_BYTES: u64 = 64 * 1024;
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

@@ -57,11 +57,14 @@ async fn list_on_the_stream_of_the_old_transport_is_filtered() {
     feed.chunk("event: endpoint\ndata: /messages?session_id=1\n\n");
     let event = String::from_utf8(client.chunk().await.unwrap()).unwrap();
     let path = event.strip_prefix("event: endpoint\ndata: ").unwrap().trim_end().to_owned();
-    world.upstream.next(Reply::with(202, &[], "Accepted"));
     let token = world.authorization_server.mint(&world.claims());
-    let post = world.gateway.post(&path).bearer(&token).body(asking("tools/list"));
-    let accepted = post.send().await;
-    assert_eq!((accepted.status, &*accepted.text()), (202, ""), "{accepted:?}");
+    for _ in 0..2 {
+        world.upstream.next(Reply::with(202, &[], "Accepted"));
+        let post = world.gateway.post(&path).bearer(&token).body(asking("tools/list"));
+        let accepted = post.send().await;
+        assert_eq!((accepted.status, &*accepted.text()), (202, ""), "{accepted:?}");
+    }
+    assert_eq!(world.upstream.connections(), 2, "the stream, and one for the messages");
     feed.chunk(&format!("event: message\ndata: {TOOLS}\n\n: ping\n"));
     comes(&mut client, &format!("event: message\ndata: {SEEN}\n\n: ping\n")).await;
     // Another event is rewritten still.
