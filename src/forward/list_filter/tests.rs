@@ -215,6 +215,15 @@ fn h08_what_could_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
+fn texts_that_were_cut_in_a_character_pass_and_names_do_not() {
+    let tools = |tools: &str| format!(r#"{{"id":1,"result":{{"tools":[{tools}]}}}}"#);
+    let cut = r#"{"description":"a\ud83d","name":"a"}"#;
+    assert_eq!(passed(&hides_x(), &tools(&format!(r#"{{"name":"x"}},{cut}"#))), tools(cut));
+    refused(&hides_x(), &tools(r#"{"name":"\ud83dx"}"#));
+    refused(&hides_x(), r#"{"result":{"tools\ud83d":[{"name":"x"}]}}"#);
+}
+
+#[test]
 fn h09_cursors_stay_and_pages_may_be_empty() {
     let page = r#"{"id":1,"result":{"nextCursor":"x","tools":[{"name":"x"}]}}"#;
     let empty = r#"{"id":1,"result":{"nextCursor":"x","tools":[]}}"#;

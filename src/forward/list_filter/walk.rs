@@ -47,7 +47,7 @@ impl<'e> Walk<'e> {
     /// What must change in a body: a message, or an array of them.
     pub(super) fn read(exchange: &'e Exchange, text: &str) -> Result<Edits, FilterError> {
         let mut walk = Self { exchange, edits: Edits::default() };
-        let mut scanner = Scanner::new(text);
+        let mut scanner = Scanner::passing_halves(text);
         if scanner.kind()? == Kind::Array {
             scanner.array(|scanner| walk.message(scanner))?;
         } else {
