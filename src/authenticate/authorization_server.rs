@@ -85,6 +85,17 @@ pub enum Knowledge {
     Unavailable(Unavailable),
 }
 
+/// Why a server is to find out about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is a JWS with the server's own issuer in it.
+    NamedByIssuer,
+    /// It names the server in another way, or nobody else is asked.
+    NobodyElse,
+    /// It names nobody, and others are asked as well: that it is not known here says nothing.
+    OneOfSeveral,
+}
+
 /// Why nobody can say what a token is worth.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unavailable {
@@ -261,21 +272,21 @@ impl AuthorizationServer {
         self.settings.access_tokens.are_asked_about()
     }
 
-    /// Finds out about a token: `names_us` says whether it is a JWS with our issuer in it.
+    /// Finds out about a token.
     pub async fn learn(
         self: &Arc<Self>,
         token: &BearerToken,
         digest: TokenDigest,
-        names_us: bool,
+        reason: Reason,
     ) -> Knowledge {
         let is_verified = match self.settings.access_tokens {
-            AccessTokens::Auto => names_us,
+            AccessTokens::Auto => reason == Reason::NamedByIssuer,
             AccessTokens::Introspection | AccessTokens::Userinfo => false,
             AccessTokens::Jwt => true,
         };
         match &self.verifier {
             Some(verifier) if is_verified => self.verify(verifier, token, digest).await,
-            _ => self.ask(token, digest).await,
+            _ => self.ask(token, digest, reason).await,
         }
     }
 
