@@ -84,3 +84,15 @@ async fn offline_without_keys_a_jwt_is_unknown() {
     assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()), "{answer:#}");
     assert_eq!(parties.authorization_server.received().len(), 0, "somebody was asked");
 }
+
+#[tokio::test]
+async fn issuer_that_the_route_does_not_list_is_named_with_the_list() {
+    let (parties, yaml, mut claims) = set_up().await;
+    let key = SigningKey::generate("ES256");
+    parties.authorization_server.publish_keys(&[key.jwk()]);
+    claims["iss"] = json!(format!("{}/", parties.authorization_server.issuer()));
+    let (code, answer) = explained(&yaml, &key.token(&claims)).await;
+    assert_eq!((code, &answer["reason"]), (Some(0), &"wrong_issuer".into()), "{answer:#}");
+    let words = ["names the issuer", "this route takes tokens of"];
+    blames(&answer, "token", "routes.notes.authorization_servers", &words);
+}
