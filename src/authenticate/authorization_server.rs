@@ -164,8 +164,11 @@ impl AuthorizationServer {
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
-        let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
-        let outbound = outbound.on(network);
+        let connect = |identity| {
+            let outbound = Outbound::new(pem, identity, settings.introspection.timeout)?;
+            Ok::<_, OutboundError>(outbound.on(network.clone()))
+        };
+        let outbound = connect(client.tls_identity())?;
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             let metrics = metrics.key_set.clone();
@@ -173,7 +176,7 @@ impl AuthorizationServer {
         });
         // Service accounts show their own credentials alone.
         let plain = match client.tls_identity() {
-            Some(_) => Outbound::new(pem, None, settings.introspection.timeout)?,
+            Some(_) => connect(None)?,
             None => outbound.clone(),
         };
         let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
