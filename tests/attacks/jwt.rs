@@ -5,6 +5,7 @@
 
 mod claims;
 mod keys;
+mod memory;
 mod signatures;
 mod time;
 
