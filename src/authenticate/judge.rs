@@ -246,7 +246,7 @@ fn listed(texts: &[Box<str>]) -> String {
 }
 
 const MAX_SHOWN_CHARACTERS: usize = 120;
-const MAX_SHOWN_TEXTS: usize = 10;
+const MAX_SHOWN_TEXTS: usize = 5;
 
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(listed(&texts(&["\u{1b}[2J\n"])), r"\u{1b}[2J\n");
         let many = vec![Box::from("x".repeat(10_000)); 1000];
         let listed = listed(&many);
-        assert!(listed.len() < 1400 && listed.ends_with("and 990 more"), "{listed}");
+        assert!(listed.len() < 700 && listed.ends_with("and 995 more"), "{listed}");
     }
 
     #[test]
