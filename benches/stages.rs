@@ -5,6 +5,8 @@
 
 #[path = "stages/jwt.rs"]
 mod jwt;
+#[path = "stages/lists.rs"]
+mod lists;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 //! An MCP server behind it needs no code for OAuth: Gatehouse publishes the protected resource
 //! metadata (RFC 9728), asks the authorization server what a token is worth (RFC 7662), refuses
 //! what it must with the exact challenge (RFC 6750, RFC 9728 section 5.1) and forwards the rest byte
-//! for byte. [`config::load`] and [`app::App::start`] are the way in, for the binary and for tests.
+//! for byte. [`authorize::rule_tests::load`] and [`app::App::start`] are the way in.
 //!
 //! # The flow of a request
 //!
@@ -56,7 +56,7 @@
 //! | [`snapshot`] | settings compiled into what a request needs; immutable |
 //! | [`router`] | host, path, origin and method to a route, a public document or a preflight |
 //! | [`resource`] | what the stages need of one route; the metadata documents, rendered once |
-//! | [`forward`] | a permitted request goes upstream, the response streams back; seals sessions |
+//! | [`forward`] | a permitted request goes upstream, the response streams back; seals sessions, filters lists |
 //! | [`authorize`] | scopes: may this caller do this operation here? |
 //! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |

@@ -65,7 +65,7 @@ pub(super) struct Question {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) network: Network,
-    /// Whether it comes without a token.
+    /// Whether it comes without credentials.
     pub(super) is_anonymous: bool,
 }
 
@@ -80,13 +80,13 @@ impl Question {
         let method: Method =
             asked.http_method.parse().map_err(|_| "--http-method: no HTTP method".to_owned())?;
         let token = token(asked, environment)?;
-        let is_anonymous = token.is_none();
         let body = if method == Method::POST { body(asked) } else { Bytes::new() };
         let mut request = Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = headers(&authority, token.as_deref(), &asked.header)?;
         let (parts, ()) = request.into_parts();
+        let is_anonymous = !parts.headers.contains_key(header::AUTHORIZATION);
         let network = match (asked.offline, &asked.key_set) {
             (false, _) => Network::Open,
             (true, None) => Network::Offline(None),
