@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod healthcheck;
+mod line;
 pub mod schema;
 pub mod serve;
 
