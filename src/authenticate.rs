@@ -13,6 +13,7 @@
 pub mod authorization_server;
 pub mod background;
 pub mod bearer;
+pub mod claims;
 pub mod client_authentication;
 pub mod discovery;
 pub mod introspection;
@@ -28,7 +29,6 @@ pub mod userinfo;
 
 mod assignment;
 mod basic;
-mod claims;
 mod client_assertion;
 mod judge;
 #[cfg(test)]

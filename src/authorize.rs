@@ -11,6 +11,7 @@
 //! 5. Only [`AccessPolicy::authorize`] makes a [`Permit`], and nothing is forwarded without one.
 
 pub mod operation;
+pub mod rule_tests;
 pub mod rules;
 
 mod mirror;
@@ -111,19 +112,28 @@ impl Demands {
 
     fn judge(&self, caller: &Caller, operation: &Operation<'_>) -> Result<(), Box<AuthorizeError>> {
         let Some(token) = caller.token() else { return self.judge_anonymous(operation) };
-        let granted = token.scope();
+        let claim = |name: &str| token.claim(name);
+        let holder = Holder { scope: token.scope(), claim: &claim };
+        self.judge_holder(holder, operation).map_err(|error| {
+            let server: &AuthorizationServer = token.identity().authorization_server();
+            Box::new(error.with_remedy(provider::remedy(server.provider(), Cure::Scope)))
+        })
+    }
+
+    fn judge_holder(
+        &self,
+        holder: Holder<'_>,
+        operation: &Operation<'_>,
+    ) -> Result<(), AuthorizeError> {
+        let granted = holder.scope;
         let has_scopes = self.rules.implications().cover(granted, &self.required_scopes);
         // Nearly every request: no rules, and the scopes are there.
         if has_scopes && !self.judges_operations {
             return Ok(());
         }
         let mut findings = Findings::new(self.required_scopes.clone(), has_scopes);
-        let claim = |name: &str| token.claim(name);
-        self.find(operation, Holder { scope: granted, claim: &claim }, &mut findings);
-        findings.conclude(granted, operation).map_err(|error| {
-            let server: &AuthorizationServer = token.identity().authorization_server();
-            Box::new(error.with_remedy(provider::remedy(server.provider(), Cure::Scope)))
-        })
+        self.find(operation, holder, &mut findings);
+        findings.conclude(granted, operation)
     }
 
     /// A token could open what its absence closes, so what is missing here is a login.

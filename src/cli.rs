@@ -20,7 +20,10 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Environment, Loaded, Overrides, ProcessEnvironment};
+use crate::{
+    authorize::rule_tests,
+    config::{self, Environment, Loaded, Overrides, ProcessEnvironment},
+};
 
 /// Authenticating reverse proxy in front of unmodified MCP servers.
 #[derive(Debug, Parser)]
@@ -140,7 +143,7 @@ pub fn run() -> ExitCode {
 
 /// Loads the configuration, or prints every problem.
 fn load(config: &ConfigFlag, environment: &dyn Environment, err: &mut dyn Write) -> Option<Loaded> {
-    match config::load(&config.path(environment), environment) {
+    match rule_tests::load(&config.path(environment), environment) {
         Ok(loaded) => Some(loaded),
         Err(problems) => {
             // Nowhere is left to report a failure to report.

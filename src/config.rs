@@ -53,7 +53,8 @@ pub struct Loaded {
 }
 
 /// Reads a configuration file. `GATEHOUSE_LISTEN_ADDRESS` and `GATEHOUSE_ADMIN_ADDRESS` win over
-/// the file.
+/// the file. Its rule tests are run by what judges requests
+/// ([`load`](crate::authorize::rule_tests::load)).
 ///
 /// # Errors
 ///

@@ -3,7 +3,7 @@
 //! An MCP server behind it needs no code for OAuth: Gatehouse publishes the protected resource
 //! metadata (RFC 9728), asks the authorization server what a token is worth (RFC 7662), refuses
 //! what it must with the exact challenge (RFC 6750, RFC 9728 section 5.1) and forwards the rest byte
-//! for byte. [`config::load`] and [`app::App::start`] are the way in, for the binary and for tests.
+//! for byte. [`authorize::rule_tests::load`] and [`app::App::start`] are the way in.
 //!
 //! # The flow of a request
 //!

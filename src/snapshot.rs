@@ -15,9 +15,12 @@ use crate::{
         background::Background,
         outbound::{Network, OutboundError},
     },
-    authorize::{AccessPolicy, Demands, rules::Rules},
+    authorize::{AccessPolicy, Demands, rule_tests, rules::Rules},
     clock::Clock,
-    config::settings::{Access, ProtectedSettings, RouteSettings, Settings},
+    config::{
+        Problem,
+        settings::{Access, ProtectedSettings, RouteSettings, Settings},
+    },
     forward::{
         Upstream,
         endpoint::Endpoints,
@@ -64,6 +67,9 @@ pub enum BuildError {
     /// No HTTP client for an authorization server.
     #[error("authorization_servers.{0}: {1}")]
     AuthorizationServer(Box<str>, #[source] OutboundError),
+    /// A rule test fails: the first of them.
+    #[error("{0}")]
+    RuleTest(Problem),
     /// No sealing key.
     #[error(transparent)]
     Sealer(#[from] NoKey),
@@ -78,6 +84,10 @@ pub enum BuildError {
 impl Snapshot {
     /// Compiles settings.
     pub fn build(settings: Settings, around: &Surroundings) -> Result<Self, BuildError> {
+        // Whoever read the file has run them; nobody who did not gets past.
+        if let Some(failure) = rule_tests::run(&settings).into_iter().next() {
+            return Err(BuildError::RuleTest(failure));
+        }
         let servers = authorization_servers(&settings, around)?;
         let sealer = Arc::new(Sealer::new(&settings.session_keys)?);
         let origins = origins(&settings);

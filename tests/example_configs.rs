@@ -1,4 +1,5 @@
-//! Every file in `config/` compiles without warnings, and the JSON Schema agrees.
+//! Every file in `config/` compiles without warnings, its rule tests pass, and the JSON Schema
+//! agrees.
 
 use std::{
     ffi::OsString,
@@ -8,7 +9,10 @@ use std::{
 };
 
 use boon::{Compiler, Schemas};
-use gatehouse::config::{self, Environment};
+use gatehouse::{
+    authorize::rule_tests,
+    config::{self, Environment, settings::Access},
+};
 use serde_json::Value;
 
 /// Knows every variable and secret file that the examples name.
@@ -78,7 +82,7 @@ fn every_example_compiles_and_only_weak_ones_are_warned_about() {
     for path in examples() {
         let expected: Vec<_> =
             WEAK.iter().filter(|(file, _)| path.ends_with(file)).map(|(_, place)| *place).collect();
-        match config::load(&path, &ExampleEnvironment) {
+        match rule_tests::load(&path, &ExampleEnvironment) {
             Ok(loaded) => {
                 let warned: Vec<_> = loaded.warnings.iter().map(|warning| &*warning.path).collect();
                 assert_eq!(warned, expected, "{}", path.display());
@@ -89,6 +93,43 @@ fn every_example_compiles_and_only_weak_ones_are_warned_about() {
             }
         }
     }
+}
+
+/// How many rule tests a text has, and which of them fail.
+fn tested(text: &str) -> (usize, Vec<String>) {
+    let loaded = config::parse("config/g.yaml", text, &ExampleEnvironment).unwrap();
+    let rules = loaded.settings.routes.iter().map(|route| match &route.access {
+        Access::Protected(protected) => protected.rules.tests.tests.len(),
+        Access::Public => 0,
+    });
+    let number = rules.sum();
+    let failures = rule_tests::run(&loaded.settings);
+    (number, failures.into_iter().map(|problem| problem.message).collect())
+}
+
+#[test]
+fn every_example_with_rules_tests_them() {
+    let mut with_rules = 0;
+    for path in examples() {
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.contains("\n    tools:") {
+            continue;
+        }
+        with_rules += 1;
+        let (number, failures) = tested(&text);
+        assert!(number >= 5, "{}: {number} tests", path.display());
+        assert_eq!(failures, [""; 0], "{}", path.display());
+        // Each of them is run: expecting what never comes fails them all.
+        let lines = text.lines().map(|line| match line.split_once("expect: ") {
+            Some((before, _)) if line.trim_start().starts_with("- {") => {
+                format!("{before}expect: in_band}}")
+            }
+            _ => line.to_owned(),
+        });
+        let (_, failures) = tested(&lines.collect::<Vec<_>>().join("\n"));
+        assert_eq!(failures.len(), number, "{}: {failures:?}", path.display());
+    }
+    assert!(with_rules >= 3, "{with_rules}");
 }
 
 #[test]
@@ -122,6 +163,14 @@ fn the_schema_refuses_what_the_reader_refuses() {
         ("routes:", "listen: {drain_timeout: 30}\nroutes:"),
         ("routes:", "listen: {limits: {max_connections: -1}}\nroutes:"),
         ("id: gatehouse,", "id: [gatehouse],"),
+        ("path: /notes", "path: /notes\n    tools: {a: x}"),
+        ("path: /notes", "path: /notes\n    tools: {a: {claims: {c: {d: e}}}}"),
+        ("path: /notes", "path: /notes\n    tools: {a: {any: [x]}}"),
+        ("path: /notes", "path: /notes\n    prompts: {a: {when_denied: never}}"),
+        ("path: /notes", "path: /notes\n    unlisted_tools: denied"),
+        ("path: /notes", "path: /notes\n    tests: [{call: a, expect: 404}]"),
+        ("path: /notes", "path: /notes\n    tests: [{call: a}]"),
+        ("routes:", "scope_implies: {a: b}\nroutes:"),
     ] {
         let text = minimal.replace(from, to);
         assert_ne!(text, minimal, "{from}");

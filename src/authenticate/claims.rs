@@ -30,6 +30,12 @@ pub enum ClaimError {
     WrongType(Box<str>),
 }
 
+impl From<Map<String, Value>> for Claims {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
 impl Claims {
     /// Reads a JSON object.
     pub fn parse(json: &[u8]) -> Result<Self, ClaimError> {

@@ -20,8 +20,9 @@ use serde::Serialize;
 use self::online::{Finding, Verdict};
 use super::{DONE, FAILED, WRONG_USE};
 use crate::{
+    authorize::rule_tests,
     clock::SystemClock,
-    config::{self, Environment, Loaded, Problem, Severity},
+    config::{Environment, Loaded, Problem, Severity},
 };
 
 /// What to check, and how to say it.
@@ -54,7 +55,7 @@ pub fn check(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let loaded = config::load(path, environment);
+    let loaded = rule_tests::load(path, environment);
     let findings = match &loaded {
         Ok(loaded) if asking.is_online => Some(ask(loaded)?),
         Ok(_) | Err(_) => None,

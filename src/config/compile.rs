@@ -9,10 +9,12 @@ mod access_tokens;
 mod authorization_server;
 mod bounds;
 mod client;
+mod implications;
 mod listen;
 mod metadata;
 mod protected;
 mod route;
+mod rules;
 mod upstream;
 
 use std::sync::Arc;

@@ -54,13 +54,15 @@ macro_rules! section {
 mod authorization_server;
 mod listen;
 mod route;
+mod rules;
 
 pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection, Jwt};
 pub(super) use listen::{Admin, Limits, Listen, Sessions, Telemetry};
 pub(super) use route::{Header, Route, Upstream};
+pub(super) use rules::{Rule, RuleTest};
 
-use super::reader::Entries;
-use crate::oauth::PublicOrigin;
+use super::reader::{Entries, Placed};
+use crate::oauth::{PublicOrigin, ScopeToken};
 
 section! {
     /// The configuration of Gatehouse, an authenticating reverse proxy in front of MCP servers.
@@ -76,10 +78,12 @@ section! {
         telemetry: Telemetry = {},
         /// The servers that issue and introspect access tokens, by a name of your choice.
         authorization_servers: Entries<AuthorizationServer> = {},
+        /// Scopes that stand for others: a broader one and the narrower ones it implies.
+        scope_implies: Entries<Vec<Placed<ScopeToken>>> = {},
         /// Keys that seal session references.
         sessions: Sessions = {},
         /// What is served, by a name of your choice.
         routes: Entries<Route>,
     }
-    later ["scope_implies", "signing"]
+    later ["signing"]
 }

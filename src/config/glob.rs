@@ -75,6 +75,34 @@ impl Glob {
         (literals == self.parts.len(), literals)
     }
 
+    /// Whether it surely matches every name that another one matches; `false`: unknown.
+    pub fn covers(&self, other: &Self) -> bool {
+        if let Some(name) = other.exact() {
+            return self.matches(&name);
+        }
+        let all = |own: &[Part], others: &[Part]| {
+            own.iter().zip(others).all(|(part, other)| part.covers(other))
+        };
+        let is_open = |part: Option<&Part>| part == Some(&Part::Any);
+        let length = self.parts.len().saturating_sub(1);
+        // What stands before its last star, the other one begins with; or the other way round.
+        let begins = || {
+            is_open(self.parts.last())
+                && other.parts.len() >= length
+                && all(&self.parts, other.parts.get(..length).unwrap_or_default())
+        };
+        let ends = || {
+            let from = other.parts.len().checked_sub(length);
+            is_open(self.parts.first())
+                && from.is_some_and(|from| {
+                    let own = self.parts.get(1..).unwrap_or_default();
+                    all(own, other.parts.get(from..).unwrap_or_default())
+                })
+        };
+        let is_alike = self.parts.len() == other.parts.len() && all(&self.parts, &other.parts);
+        is_alike || begins() || ends()
+    }
+
     /// Whether it matches the whole of a name.
     pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.parts.as_slice();
@@ -118,6 +146,17 @@ impl Part {
             }
             Self::Literal(literal) => *literal == character,
             Self::One => true,
+        }
+    }
+}
+
+impl Part {
+    /// Whether it takes whatever the other takes; stars only each other.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::One, Self::Class { .. } | Self::Literal(_) | Self::One) => true,
+            (Self::Class { .. }, Self::Literal(character)) => self.takes(*character),
+            _ => self == other,
         }
     }
 }
@@ -229,6 +268,44 @@ mod tests {
             ("?", ""),
         ] {
             assert!(!matches(glob, name), "{glob} {name}");
+        }
+    }
+
+    #[test]
+    fn inclusion_is_claimed_only_where_it_is_sure() {
+        let covers =
+            |glob: &str, other: &str| glob.parse::<Glob>().unwrap().covers(&other.parse().unwrap());
+        for (glob, other) in [
+            ("*", "a*b"),
+            ("*", "*"),
+            ("a*", "abc"),
+            ("a*", "ab*"),
+            ("a*", "a*c"),
+            ("a*", "a?"),
+            ("*_x", "a*_x"),
+            ("*_x", "*b_x"),
+            ("a?*", "ab*"),
+            ("a[bc]*", "ab*"),
+            ("a**", "a*"),
+            ("[a]", "a"),
+            ("a*b*", "a*b*c"),
+            ("a?", "a[b-c]"),
+        ] {
+            assert!(covers(glob, other), "{glob} covers {other}");
+        }
+        for (glob, other) in [
+            ("ab*", "a*"),
+            ("abc", "ab*"),
+            ("a*", "*"),
+            ("a?*", "a*"),
+            ("a*c", "a*"),
+            ("a[bc]*", "a?*"),
+            ("*_x", "*x"),
+            ("*ab", "b"),
+            ("a", "b"),
+            ("a?", "a?*"),
+        ] {
+            assert!(!covers(glob, other), "{glob} does not cover {other}");
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     node::{Kind, Mark, Node},
-    problem::join,
+    problem::{Problem, Severity, join},
 };
 
 /// The places of one file's keys.
@@ -87,6 +87,14 @@ impl Places {
             }
             Kind::Scalar { .. } => {}
         }
+    }
+}
+
+impl KeyPlace {
+    /// An error that was found there after the file was read.
+    pub fn error(&self, message: String) -> Problem {
+        let Self { file, line, column, path, is_written: _ } = self.clone();
+        Problem { file, line, column, path, message, severity: Severity::Error }
     }
 }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::places::KeyPlace;
+
 /// One thing wrong with a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -92,6 +94,17 @@ impl<'a> Report<'a> {
         self.push(&Place::default(), message.into(), Severity::Error);
         if let Some(problem) = self.problems.last_mut() {
             source.clone_into(&mut problem.file);
+        }
+    }
+
+    /// Names a place for problems that are found later.
+    pub(super) fn key_place(&self, place: &Place) -> KeyPlace {
+        KeyPlace {
+            file: self.file.to_owned(),
+            line: place.line,
+            column: place.column,
+            path: place.path.clone(),
+            is_written: true,
         }
     }
 

@@ -4,6 +4,7 @@
 //! parsed. The stages are built from these types and never see the file.
 
 mod authorization_server;
+mod rule_tests;
 mod rules;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ pub use self::{
         AccessTokens, AssertionAudience, AuthorizationServerSettings, ClaimNames,
         ClientAuthentication, IntrospectionSettings, JwtSettings, RequiredTokenType, TlsIdentity,
     },
+    rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
 };
 use crate::{

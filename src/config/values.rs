@@ -91,8 +91,10 @@ fn or_variable(schema: Value) -> Schema {
 }
 
 mod files;
+mod rules;
 
 pub(super) use files::{CertificateFile, PrivateKeyFile, SecretFile};
+pub(super) use rules::{Granted, UnlistedTools, Values};
 
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
 text_leaf!(Issuer, "the issuer's URL exactly as its metadata has it", { "type": "string", "format": "uri" });

@@ -3,6 +3,7 @@
 mod drain;
 mod log;
 mod process;
+mod rule_tests;
 
 use crate::harness::{
     NOTES, Parties, World, assert_answered, authorization_server::Answer, client::Call,

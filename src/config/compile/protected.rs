@@ -6,13 +6,14 @@ use super::{
     authorization_server::{Server, Servers, texts},
     metadata,
     route::Subject,
+    rules::{self, WrittenRules},
 };
 use crate::{
     config::{
         file::Route,
         problem::{Place, Report},
         reader::Placed,
-        settings::{AudienceMatch, ProtectedSettings, RuleSettings},
+        settings::{AudienceMatch, ProtectedSettings},
         suggest::closest,
         web::Name,
     },
@@ -29,7 +30,10 @@ pub(super) fn protected(
     let resource = resource(subject, report);
     let audiences = audiences(route, resource.as_ref(), report);
     report_weak_audience(route, report);
-    let scopes = scopes(route, report);
+    let scopes = scopes(route, subject.implications, report);
+    let written = WrittenRules::read(route, report);
+    rules::report_offers(route, subject.implications, &written, report);
+    let rules = rules::rules(subject, &written, report);
     let metadata = route.metadata.value().and_then(|fields| metadata::of_resource(fields, report));
     let (required_scopes, scopes_supported) = scopes?;
     if route.required_scopes.placed().is_some_and(|scopes| !scopes.is_written) {
@@ -47,8 +51,8 @@ pub(super) fn protected(
         scopes_supported,
         metadata: metadata?,
         legacy_metadata: route.legacy_metadata.value()?.0,
-        implications: Implications::default(),
-        rules: RuleSettings::default(),
+        implications: subject.implications?.clone(),
+        rules: rules?,
     })
 }
 
@@ -236,7 +240,11 @@ fn report_weak_audience(route: &Route, report: &mut Report<'_>) {
 }
 
 /// Required and supported scopes.
-fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
+fn scopes(
+    route: &Route,
+    implications: Option<&Implications>,
+    report: &mut Report<'_>,
+) -> Option<(Scope, Scope)> {
     let required = route.required_scopes.value();
     let supported = route.scopes_supported.value();
     for scope in required.into_iter().flatten().filter(|scope| is_offline_access(scope)) {
@@ -249,19 +257,21 @@ fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
             let message = "`offline_access` is between client and authorization server; a \
                            resource should not publish it";
             report.warning(&scope.place, message);
-        } else if required.is_some_and(|required| !holds(required, &scope.value)) {
-            report.warning(&scope.place, "no rule of this route can require this scope");
         }
     }
     let required_set = set(required?);
     match supported? {
         Some(supported) => {
-            for scope in required?.iter().filter(|scope| !holds(supported, &scope.value)) {
+            let offered = set(supported);
+            let is_offered = |scope: &Placed<ScopeToken>| {
+                implications.is_none_or(|implied| implied.grant(&offered, &scope.value))
+            };
+            for scope in required?.iter().filter(|scope| !is_offered(scope)) {
                 let message = "required, but not in `scopes_supported`: clients that ask for what \
                                is published never get in";
                 report.warning(&scope.place, message);
             }
-            Some((required_set, set(supported)))
+            Some((required_set, offered))
         }
         None => Some((required_set.clone(), required_set)),
     }
@@ -269,10 +279,6 @@ fn scopes(route: &Route, report: &mut Report<'_>) -> Option<(Scope, Scope)> {
 
 fn is_offline_access(scope: &Placed<ScopeToken>) -> bool {
     scope.value.as_str() == "offline_access"
-}
-
-fn holds(scopes: &[Placed<ScopeToken>], scope: &ScopeToken) -> bool {
-    scopes.iter().any(|other| other.value == *scope)
 }
 
 fn set(scopes: &[Placed<ScopeToken>]) -> Scope {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{authorization_server::Servers, protected, upstream};
+use super::{authorization_server::Servers, implications, protected, upstream};
 use crate::{
     config::{
         file::{ConfigFile, Route},
@@ -12,7 +12,7 @@ use crate::{
         values::AccessKind,
         web::Name,
     },
-    oauth::PublicOrigin,
+    oauth::{Implications, PublicOrigin},
 };
 
 pub(super) fn all(
@@ -20,6 +20,7 @@ pub(super) fn all(
     servers: &Servers,
     report: &mut Report<'_>,
 ) -> Option<Vec<RouteSettings>> {
+    let implications = implications::implications(file, report);
     let routes = file.routes.placed()?;
     if routes.value.0.is_empty() {
         report.error(&routes.place, "no route: nothing would be served");
@@ -36,7 +37,7 @@ pub(super) fn all(
         };
         let public_url = public_url(route, file.public_url.value());
         report_repeated_path(route, public_url, &mut seen, report);
-        let subject = Subject { name, route, public_url };
+        let subject = Subject { name, route, public_url, implications: implications.as_ref() };
         all.push(settings(&subject, servers, report));
     }
     all.into_iter().collect()
@@ -47,6 +48,7 @@ pub(super) struct Subject<'f> {
     pub(super) name: &'f Placed<Box<str>>,
     pub(super) route: &'f Route,
     pub(super) public_url: Option<&'f PublicOrigin>,
+    pub(super) implications: Option<&'f Implications>,
 }
 
 fn settings(
@@ -134,6 +136,16 @@ fn report_protected_only(route: &Route, report: &mut Report<'_>) {
         written(&route.basic_client_credentials),
         written(&route.required_scopes),
         written(&route.scopes_supported),
+        written(&route.anonymous_methods),
+        written(&route.tools),
+        written(&route.prompts),
+        written(&route.resources),
+        written(&route.methods),
+        written(&route.unlisted_tools),
+        written(&route.filter_lists),
+        written(&route.annotate_tools),
+        written(&route.shadow),
+        written(&route.tests),
         written(&route.metadata),
         written(&route.legacy_metadata),
     ];

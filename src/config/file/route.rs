@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::{Rule, RuleTest};
 use crate::{
     config::{
+        glob::Glob,
         node::{Kind, Node},
         reader::{At, Entries, Json, Placed, Read, Source},
-        settings::AudienceMatch,
-        values::{AccessKind, SecretFile, SecretText, Span, Switch, Text},
+        settings::{AudienceMatch, FilterLists},
+        values::{AccessKind, SecretFile, SecretText, Span, Switch, Text, UnlistedTools},
         web::{HostHeader, Name, RoutePath, UpstreamUrl},
     },
     oauth::{PublicOrigin, ResourceIdentifier, ScopeToken},
@@ -44,15 +46,33 @@ section! {
         required_scopes: Vec<Placed<ScopeToken>> = [],
         /// Scopes that are published; by default the required ones.
         scopes_supported: Option<Vec<Placed<ScopeToken>>> = null,
+        /// JSON-RPC methods that need no token, as patterns.
+        anonymous_methods: Vec<Placed<Glob>> = [],
+        /// What tools demand, by patterns over their names: scopes, all required, or an object.
+        tools: Entries<Rule> = {},
+        /// What prompts demand, by patterns over their names.
+        prompts: Entries<Rule> = {},
+        /// What resources demand, by patterns over their URIs.
+        resources: Entries<Rule> = {},
+        /// What methods demand, by patterns over their names.
+        methods: Entries<Rule> = {},
+        /// Tools that no pattern names: `allow` or `deny`.
+        unlisted_tools: UnlistedTools = "allow",
+        /// What lists leave out: what no scope could open (`denied`), also what the token lacks
+        /// scopes for (`scopes`), or nothing (`off`).
+        filter_lists: FilterLists = "denied",
+        /// Adds to tools in lists the scopes they need.
+        annotate_tools: Switch = false,
+        /// Judges and logs, and refuses nothing for want of scopes.
+        shadow: Switch = false,
+        /// Rule tests, run whenever the file is read.
+        tests: Vec<Placed<RuleTest>> = [],
         /// Further fields of the protected resource metadata (RFC 9728).
         metadata: Entries<Json> = {},
         /// Mirrors the authorization server's metadata at our origin for clients of 2025-03-26.
         legacy_metadata: Switch = false,
     }
-    later [
-        "require_bound_tokens", "acr_values", "max_auth_age", "anonymous_methods", "tools", "prompts", "resources", "methods", "unlisted_tools",
-        "filter_lists", "annotate_tools", "shadow", "tests", "rate_limit"
-    ]
+    later ["require_bound_tokens", "acr_values", "max_auth_age", "rate_limit"]
 }
 
 /// `upstream`: a URL alone, or the object form.

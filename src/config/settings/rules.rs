@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::RuleTests;
 use crate::{config::glob::Glob, oauth::Scope};
 
 /// The rules of a route for operations.
@@ -25,6 +26,8 @@ pub struct RuleSettings {
     pub annotate_tools: bool,
     /// Whether a want of scopes is logged and not refused.
     pub shadow: bool,
+    /// What the operator expects of them.
+    pub tests: RuleTests,
 }
 
 /// A pattern and what it demands.

@@ -28,7 +28,7 @@ routes:
     path: /mail
     upstream: {urls: [http://a, http://b], headers: {Host: x, X-Key: "a\nb"}}
     authorization_servers: [corp, spare]
-    tools: {"*": [x]}
+    tools: {"*": [a b], "[": {deny: maybe}, x: y}
     access: protect
 "#;
     insta::assert_snapshot!(problems(text), @r"
@@ -52,7 +52,9 @@ routes:
     g.yaml:23:33: routes.mail.upstream.urls[1]: this version supports one URL for each upstream
     g.yaml:23:54: routes.mail.upstream.headers.Host: the gateway itself sets, checks or removes this header
     g.yaml:23:70: routes.mail.upstream.headers.X-Key: not a header value: printable ASCII without line breaks, and without spaces at its ends
-    g.yaml:25:5: routes.mail.tools: unknown key: this version does not support it yet
+    g.yaml:25:19: routes.mail.tools.*[0]: a scope is printable ASCII without space, double quote or backslash (RFC 6749 section 3.3); expected one scope
+    g.yaml:25:37: routes.mail.tools.?.deny: expected true or false, found a text
+    g.yaml:25:48: routes.mail.tools.x: expected a list of scopes, or keys such as `required_scopes`, found a text
     g.yaml:26:13: routes.mail.access: probably `protected` is meant; expected one of protected, public
     ");
 }

@@ -1,6 +1,7 @@
 //! One row per rule of the file: what is written, and what is said to it.
 
 mod clients;
+mod operations;
 mod routes;
 mod tokens;
 

@@ -57,6 +57,18 @@ fn no_problem_quotes_what_was_written() {
             &format!("{{urls: [http://a], headers: {{X-A: '{CANARY}\u{1}'}}}}"),
         ),
         minimal.replace("path:", &format!("access: {CANARY}\n    path:")),
+        minimal.replace("path:", &format!("tools: {{a: {CANARY}}}\n    path:")),
+        minimal.replace("path:", &format!("tools: {{'{CANARY} [': [x]}}\n    path:")),
+        minimal.replace("path:", &format!("tools: {{a: [' {CANARY}']}}\n    path:")),
+        minimal.replace(
+            "path:",
+            &format!("tools: {{a: {{claims: {{b: {{{CANARY}: 1}}}}}}}}\n    path:"),
+        ),
+        minimal.replace("path:", &format!("filter_lists: {CANARY}\n    path:")),
+        minimal.replace(
+            "path:",
+            &format!("tests: [{{method: {CANARY}, expect: {CANARY}}}]\n    path:"),
+        ),
         minimal.replace("path:", &format!("authorization_servers: [{CANARY}]\n    path:")),
     ] {
         let shown = shown(&broken);
