@@ -173,9 +173,7 @@ impl Conversation {
                 let fields: Vec<_> = revision.into_iter().chain(session).collect();
                 mcp::post(&self.line, &message, &fields).await?
             }
-            Transport::Stateless => {
-                mcp::post_without_handshake(&self.line, &mut message).await?
-            }
+            Transport::Stateless => mcp::post_without_handshake(&self.line, &mut message).await?,
         };
         answered.message().ok_or(Broken::NoResult(method, answered.status))
     }

@@ -110,7 +110,8 @@ impl Answered {
 
 /// The response to a request among complete server-sent events.
 pub(in crate::cli) fn response_to(read: &[u8], id: u64) -> Option<Value> {
-    let messages = events(read).into_iter().filter_map(|(_, data)| serde_json::from_str(&data).ok());
+    let messages =
+        events(read).into_iter().filter_map(|(_, data)| serde_json::from_str(&data).ok());
     messages.filter(is_response).find(|message: &Value| message["id"] == id)
 }
 
