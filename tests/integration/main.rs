@@ -15,4 +15,5 @@ mod key_sets;
 mod operators;
 mod refusals;
 mod service_accounts;
+mod suggest;
 mod tokens;

@@ -40,7 +40,7 @@ enum Transport {
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum Broken {
     /// A JSON-RPC error.
-    #[error("it refuses {method}: {message} ({code})")]
+    #[error("it refuses {method}: {message:?} ({code})")]
     Error { method: String, code: i64, message: String },
     /// An answer that is none.
     #[error("it answered {1} to {0}, no MCP result")]
