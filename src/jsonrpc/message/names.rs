@@ -23,7 +23,11 @@ impl<'k> Names<'k> {
         if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(MessageFault::Invalid("a member's name is not printable ASCII"));
         }
-        self.add_unless(name, |known| known.eq_ignore_ascii_case(name))
+        // Where objects are merged, its members become members of the object around it.
+        if name == "__proto__" {
+            return Err(LOOKS_LIKE);
+        }
+        self.add_unless(name, |known| is_same_in_any_style(known, name))
     }
 
     /// Adds a name where any text is a name.
@@ -38,19 +42,30 @@ impl<'k> Names<'k> {
         looks_like: impl Fn(&str) -> bool,
     ) -> Result<(), MessageFault> {
         const TWICE: MessageFault = MessageFault::Invalid("a member stands there twice");
-        for (index, known) in self.known.iter().enumerate() {
-            if *known == name {
-                let bit = 1 << (index % 32);
-                let is_new = self.seen & bit == 0;
-                self.seen |= bit;
-                return if is_new { Ok(()) } else { Err(TWICE) };
-            }
-            if looks_like(known) {
-                return Err(MessageFault::Invalid("a member's name looks like another's"));
-            }
+        if let Some(index) = self.known.iter().position(|known| *known == name) {
+            let bit = 1 << (index % 32);
+            let is_new = self.seen & bit == 0;
+            self.seen |= bit;
+            return if is_new { Ok(()) } else { Err(TWICE) };
+        }
+        if self.known.iter().any(|known| looks_like(known)) {
+            return Err(LOOKS_LIKE);
         }
         if self.others.insert(name.into()) { Ok(()) } else { Err(TWICE) }
     }
+}
+
+const LOOKS_LIKE: MessageFault = MessageFault::Invalid("a member's name looks like another's");
+
+/// Whether two names are one in camel case, snake case and kebab case, whatever the case of their
+/// letters: readers exist that take a field by either name.
+fn is_same_in_any_style(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'_' | b'-'));
+    letters.map(|byte| byte.to_ascii_lowercase())
 }
 
 /// What a reader that folds case and strips what is not seen might make of a name.

@@ -96,6 +96,11 @@ fn f05_f06_f07_cve_2026_27896_look_alikes_are_refused() {
         assert_invalid(&request(&format!(r#""method":"a","params":{{"name":"x","{name}":"y"}}"#)));
         assert_invalid(&request(&format!(r#""method":"a","params":{{"{name}":"y"}}"#)));
     }
+    for name in ["_name", "na_me", "n-a-m-e", "U_RI", "meta", "__proto__"] {
+        assert_invalid(&request(&format!(r#""method":"a","params":{{"{name}":"y"}}"#)));
+    }
+    let snake = r#"{"resource_subscriptions":["a:b"]}"#;
+    assert_invalid(&request(&format!(r#""method":"a","params":{{"notifications":{snake}}}"#)));
     let upper = PROTOCOL_VERSION.to_uppercase();
     assert_invalid(&request(&format!(r#""method":"a","params":{{"_meta":{{"{upper}":"x"}}}}"#)));
 }
