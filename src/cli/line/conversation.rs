@@ -71,7 +71,7 @@ impl Conversation {
                 line,
                 transport: Transport::Stateless,
                 revision: mcp::WITHOUT_HANDSHAKE.to_owned(),
-                capabilities: result["capabilities"].clone(),
+                capabilities: capabilities(result),
                 last_id: 1,
             });
         }
@@ -103,7 +103,7 @@ impl Conversation {
         let [.., oldest] = mcp::WITH_HANDSHAKE;
         let (revision, capabilities) = (oldest.to_owned(), Value::Null);
         let mut begun = Self { line, transport, revision, capabilities, last_id: 0 };
-        let message = begun.exchange(mcp::initialize_message(oldest)).await?;
+        let message = begun.exchange("initialize", mcp::initialize_params(oldest)).await?;
         let Some((revision, capabilities)) = agreed(&message) else { return Ok(None) };
         (begun.revision, begun.capabilities) = (revision, capabilities);
         begun.notify_initialized().await?;
@@ -119,20 +119,21 @@ impl Conversation {
         let (mut items, mut cursors) = (Vec::new(), HashSet::new());
         let mut params = json!({});
         for _ in 0..MAX_PAGES {
-            let message = json!({"jsonrpc": "2.0", "method": method, "params": params.clone()});
-            let answer = self.exchange(message).await?;
+            let answer = self.exchange(method, params.clone()).await?;
             if let Some(error) = answer.get("error") {
                 let group = method.split('/').next().unwrap_or_default();
-                let code = error["code"].as_i64().unwrap_or_default();
+                let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
                 if code == METHOD_NOT_FOUND || self.capabilities.get(group).is_none() {
                     return Ok(items);
                 }
-                let message = error["message"].as_str().unwrap_or_default().to_owned();
-                return Err(Broken::Error { method: method.to_owned(), code, message });
+                let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+                let (method, message) = (method.to_owned(), message.to_owned());
+                return Err(Broken::Error { method, code, message });
             }
-            let page = answer["result"][key].as_array().cloned().unwrap_or_default();
-            items.extend(page);
-            let Some(cursor) = answer["result"]["nextCursor"].as_str() else { return Ok(items) };
+            let of_result = |name: &str| answer.get("result")?.get(name);
+            items.extend(of_result(key).and_then(Value::as_array).into_iter().flatten().cloned());
+            let cursor = of_result("nextCursor").and_then(Value::as_str);
+            let Some(cursor) = cursor else { return Ok(items) };
             if items.len() > MAX_ITEMS || !cursors.insert(cursor.to_owned()) {
                 break;
             }
@@ -149,23 +150,23 @@ impl Conversation {
     }
 
     /// Sends a request under an id of its own and waits for its response.
-    async fn exchange(&mut self, mut message: Value) -> Result<Value, Broken> {
+    async fn exchange(&mut self, method: &str, params: Value) -> Result<Value, Broken> {
         self.last_id += 1;
-        message["id"] = self.last_id.into();
-        let method = message["method"].as_str().unwrap_or_default().to_owned();
+        let id = self.last_id;
+        let message = mcp::request(id, method, &params);
+        let no_result = |status| Broken::NoResult(method.to_owned(), status);
         let answered = match &mut self.transport {
             Transport::Events { stream, endpoint } => {
-                let id = self.last_id;
                 let deadline = Instant::now() + PATIENCE;
                 let taken = mcp::post(endpoint, &message, &[]).await?;
                 if !taken.status.is_success() {
-                    return Err(Broken::NoResult(method, taken.status));
+                    return Err(no_result(taken.status));
                 }
                 let has_response = |read: &[u8]| mcp::response_to(read, id).is_some();
                 // What came in time counts.
                 let _ = timeout_at(deadline, stream.read_until(has_response)).await;
                 let response = mcp::response_to(&stream.body, id);
-                return response.ok_or(Broken::NoResult(method, stream.status));
+                return response.ok_or(no_result(stream.status));
             }
             Transport::Session(session) => {
                 let session = session.as_deref().map(|session| (fields::SESSION_ID, session));
@@ -173,9 +174,12 @@ impl Conversation {
                 let fields: Vec<_> = revision.into_iter().chain(session).collect();
                 mcp::post(&self.line, &message, &fields).await?
             }
-            Transport::Stateless => mcp::post_without_handshake(&self.line, &mut message).await?,
+            Transport::Stateless => {
+                let params = params.as_object().cloned().unwrap_or_default();
+                mcp::post_without_handshake(&self.line, (id, method), params).await?
+            }
         };
-        answered.message().ok_or(Broken::NoResult(method, answered.status))
+        answered.message().ok_or(no_result(answered.status))
     }
 
     /// Without it, servers may refuse whatever comes next.
@@ -202,7 +206,11 @@ fn agreed(message: &Value) -> Option<(String, Value)> {
     let result = message.get("result")?;
     let revision = result.get("protocolVersion")?.as_str()?;
     let is_known = mcp::WITH_HANDSHAKE.contains(&revision);
-    is_known.then(|| (revision.to_owned(), result["capabilities"].clone()))
+    is_known.then(|| (revision.to_owned(), capabilities(result)))
+}
+
+fn capabilities(result: &Value) -> Value {
+    result.get("capabilities").cloned().unwrap_or_default()
 }
 
 const MAX_PAGES: usize = 100;

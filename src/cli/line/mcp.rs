@@ -6,7 +6,7 @@
 //! 3. The opening `GET` of HTTP+SSE (2024-11-05), until its `endpoint` event.
 
 use http::{HeaderName, Method, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Answered, Line, Silence};
 use crate::admission::mcp;
@@ -39,33 +39,38 @@ pub(in crate::cli) async fn leave(line: &Line, session: Option<&str>, revision: 
 
 /// The message of a handshake.
 pub(in crate::cli) fn initialize_message(revision: &str) -> Value {
-    json!({
-        "jsonrpc": "2.0", "id": 1, "method": "initialize",
-        "params": {
-            "protocolVersion": revision, "capabilities": {}, "clientInfo": client_info(),
-        },
-    })
+    request(1, "initialize", &initialize_params(revision))
+}
+
+/// The parameters of a handshake.
+pub(in crate::cli) fn initialize_params(revision: &str) -> Value {
+    json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": client_info()})
+}
+
+/// A request.
+pub(in crate::cli) fn request(id: u64, method: &str, params: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 }
 
 /// Asks a server without handshake what it speaks.
 pub(in crate::cli) async fn discover(line: &Line) -> Result<Answered, Silence> {
-    let mut message = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover"});
-    post_without_handshake(line, &mut message).await
+    post_without_handshake(line, (1, "server/discover"), Map::new()).await
 }
 
 /// Sends a request of the revision without handshake, with what belongs to it.
 pub(in crate::cli) async fn post_without_handshake(
     line: &Line,
-    message: &mut Value,
+    (id, method): (u64, &str),
+    mut params: Map<String, Value>,
 ) -> Result<Answered, Silence> {
-    message["params"]["_meta"] = json!({
+    let meta = json!({
         "io.modelcontextprotocol/protocolVersion": WITHOUT_HANDSHAKE,
         "io.modelcontextprotocol/clientInfo": client_info(),
         "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let method = message["method"].as_str().unwrap_or_default();
+    params.insert("_meta".to_owned(), meta);
     let fields = [(mcp::PROTOCOL_VERSION, WITHOUT_HANDSHAKE), (mcp::METHOD, method)];
-    post(line, message, &fields).await
+    post(line, &request(id, method, &params.into()), &fields).await
 }
 
 fn client_info() -> Value {
@@ -112,7 +117,9 @@ impl Answered {
 pub(in crate::cli) fn response_to(read: &[u8], id: u64) -> Option<Value> {
     let messages =
         events(read).into_iter().filter_map(|(_, data)| serde_json::from_str(&data).ok());
-    messages.filter(is_response).find(|message: &Value| message["id"] == id)
+    messages
+        .filter(is_response)
+        .find(|message: &Value| message.get("id").is_some_and(|it| *it == id))
 }
 
 fn is_response(message: &Value) -> bool {
