@@ -71,14 +71,13 @@ fn result(request: &Value) -> Option<Value> {
 
 /// The JSON-RPC response to a request.
 fn response(request: &Value) -> String {
-    match result(request) {
-        Some(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}),
-        None => {
-            let error = json!({"code": -32601, "message": "Method not found"});
-            json!({"jsonrpc": "2.0", "id": request["id"], "error": error})
-        }
-    }
-    .to_string()
+    let message = if let Some(result) = result(request) {
+        json!({"jsonrpc": "2.0", "id": request["id"], "result": result})
+    } else {
+        let error = json!({"code": -32601, "message": "Method not found"});
+        json!({"jsonrpc": "2.0", "id": request["id"], "error": error})
+    };
+    message.to_string()
 }
 
 fn message(request: &Received) -> Value {
@@ -142,7 +141,8 @@ fn assert_proposed(said: &Said) -> String {
 
 /// What is proposed, pasted under the route.
 fn pasted(said: &Said) -> String {
-    said.out.lines().map(|line| format!("    {line}\n")).collect()
+    let lines: Vec<String> = said.out.lines().map(|line| format!("    {line}")).collect();
+    format!("{}\n", lines.join("\n"))
 }
 
 #[tokio::test]
