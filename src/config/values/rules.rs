@@ -117,7 +117,9 @@ impl Read for Expectation {
         let scalar = at.scalar(&wanted, source)?;
         let known = Self::WORDS.into_iter().find(|(word, _)| *word == scalar.text);
         if known.is_none() {
-            let why = match closest(&scalar.text, words) {
+            // One number is as close to another as to a third.
+            let is_word = scalar.text.parse::<u16>().is_err();
+            let why = match closest(&scalar.text, words).filter(|_| is_word) {
                 Some(word) => format!("probably `{word}` is meant"),
                 None => "nothing that can come of a request".to_owned(),
             };

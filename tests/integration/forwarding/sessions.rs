@@ -219,14 +219,14 @@ async fn session_of_a_public_route_is_sealed_too() {
         "authorization_servers: {}\nroutes: {open: {path: /open, upstream: UPSTREAM, access: public}}\n",
     )
     .await;
-    give_sessions(&world, "s1");
+    give_sessions(&world, "upstreams-own-session");
     let post = || world.gateway.post("/open");
     let session = post().body("initialize").send().await;
     let session = session.header("mcp-session-id").unwrap().to_owned();
-    assert!(!session.contains("s1"));
+    assert!(!session.contains("upstreams-own-session"));
     let call = post().header("Mcp-Session-Id", &session).body("{}");
     assert_answered(&call.send().await);
-    assert_eq!(last_session(&world).as_deref(), Some("s1"));
-    let call = post().header("Mcp-Session-Id", "s1").body("{}");
+    assert_eq!(last_session(&world).as_deref(), Some("upstreams-own-session"));
+    let call = post().header("Mcp-Session-Id", "upstreams-own-session").body("{}");
     assert_eq!(call.send().await.status, 404);
 }

@@ -15,7 +15,11 @@ fn a_test_says_who_asks_for_what_and_what_should_come() {
         (test("call: a"), &format!("{at}.expect: this key is required")),
         (
             test("call: a, expect: 404"),
-            &format!("{at}.expect: probably `400` is meant; expected one of {words}"),
+            &format!("{at}.expect: nothing that can come of a request; expected one of {words}"),
+        ),
+        (
+            test("call: a, expect: hiden"),
+            &format!("{at}.expect: probably `hidden` is meant; expected one of {words}"),
         ),
         (
             test("call: a, expect: forwarded"),
