@@ -5,6 +5,8 @@
 
 #[path = "stages/jwt.rs"]
 mod jwt;
+#[path = "stages/operation.rs"]
+mod operation;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
