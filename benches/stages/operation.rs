@@ -28,7 +28,8 @@ const ISSUER: &str = "https://as.example";
 
 /// Twenty rules: exact names and globs, scopes, alternatives, claims and arguments.
 fn configuration() -> String {
-    let exact: String = (0..12).map(|n| format!("      tool_{n}: [notes.write]\n")).collect();
+    let exact: Vec<_> = (0..12).map(|n| format!("      tool_{n}: [notes.write]")).collect();
+    let exact = exact.join("\n");
     format!(
         "public_url: https://mcp.example.com
 authorization_servers:
@@ -43,7 +44,8 @@ routes:
     upstream: http://127.0.0.1:1
     required_scopes: [notes.read]
     tools:
-{exact}      list_notes: [notes.read]
+{exact}
+      list_notes: [notes.read]
       'list_*': [notes.read]
       'delete_*': [notes.write]
       'admin_*': {{required_scopes: [notes.admin], when_denied: hide}}

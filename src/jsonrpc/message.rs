@@ -311,7 +311,7 @@ pub fn members<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add(&name)?;
+        names.add(name.clone())?;
         found.insert(name, scanner.value()?);
         Ok::<_, MessageFault>(())
     })?;
@@ -327,7 +327,7 @@ fn object<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add_plain(&name)?;
+        names.add_plain(name.clone())?;
         member(scanner, &name)
     })
 }

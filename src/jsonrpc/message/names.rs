@@ -1,25 +1,28 @@
 //! The names of an object's members: each once, and none that could be taken for another.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::MessageFault;
 
 /// The names seen in one object.
-pub(super) struct Names<'k> {
+pub(super) struct Names<'k, 'a> {
     known: &'k [&'k str],
     /// Which of the known ones came, one bit each.
     seen: u32,
-    others: HashSet<Box<str>>,
+    /// The first few others: nearly all objects have no more.
+    few: Vec<Cow<'a, str>>,
+    /// All others, once they are more than a few: looking through them takes no longer for many.
+    many: HashSet<Cow<'a, str>>,
 }
 
-impl<'k> Names<'k> {
+impl<'k, 'a> Names<'k, 'a> {
     /// Nothing seen yet; at most 32 names are known.
     pub(super) fn new(known: &'k [&'k str]) -> Self {
-        Self { known, seen: 0, others: HashSet::new() }
+        Self { known, seen: 0, few: Vec::new(), many: HashSet::new() }
     }
 
     /// Adds a name where all names are printable ASCII.
-    pub(super) fn add_plain(&mut self, name: &str) -> Result<(), MessageFault> {
+    pub(super) fn add_plain(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
         if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(MessageFault::Invalid("a member's name is not printable ASCII"));
         }
@@ -27,19 +30,19 @@ impl<'k> Names<'k> {
         if name == "__proto__" {
             return Err(LOOKS_LIKE);
         }
-        self.add_unless(name, |known| is_same_in_any_style(known, name))
+        self.add_unless(name, is_same_in_any_style)
     }
 
     /// Adds a name where any text is a name.
-    pub(super) fn add(&mut self, name: &str) -> Result<(), MessageFault> {
-        let folded = fold(name);
-        self.add_unless(name, |known| fold(known) == folded)
+    pub(super) fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
+        let folded = fold(&name);
+        self.add_unless(name, |known, _| fold(known) == folded)
     }
 
     fn add_unless(
         &mut self,
-        name: &str,
-        looks_like: impl Fn(&str) -> bool,
+        name: Cow<'a, str>,
+        looks_like: impl Fn(&str, &str) -> bool,
     ) -> Result<(), MessageFault> {
         const TWICE: MessageFault = MessageFault::Invalid("a member stands there twice");
         if let Some(index) = self.known.iter().position(|known| *known == name) {
@@ -48,12 +51,21 @@ impl<'k> Names<'k> {
             self.seen |= bit;
             return if is_new { Ok(()) } else { Err(TWICE) };
         }
-        if self.known.iter().any(|known| looks_like(known)) {
+        if self.known.iter().any(|known| looks_like(known, &name)) {
             return Err(LOOKS_LIKE);
         }
-        if self.others.insert(name.into()) { Ok(()) } else { Err(TWICE) }
+        if self.few.contains(&name) {
+            return Err(TWICE);
+        }
+        if self.few.len() < FEW {
+            self.few.push(name);
+            return Ok(());
+        }
+        if self.many.insert(name) { Ok(()) } else { Err(TWICE) }
     }
 }
+
+const FEW: usize = 8;
 
 const LOOKS_LIKE: MessageFault = MessageFault::Invalid("a member's name looks like another's");
 

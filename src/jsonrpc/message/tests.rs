@@ -62,6 +62,13 @@ fn f01_f02_members_twice_are_refused() {
     ] {
         assert_invalid(&request(members));
     }
+    // However many there are, and wherever the two stand.
+    let many: Vec<String> = (0..40).map(|n| format!(r#""n{n}":{n}"#)).collect();
+    one(&request(&format!(r#""method":"a",{}"#, many.join(","))));
+    for again in [0, 7, 8, 9, 39] {
+        let members = format!(r#""method":"a",{},"n{again}":1"#, many.join(","));
+        assert_invalid(&request(&members));
+    }
 }
 
 #[test]
