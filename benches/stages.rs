@@ -5,6 +5,8 @@
 
 #[path = "stages/jwt.rs"]
 mod jwt;
+#[path = "stages/lists.rs"]
+mod lists;
 #[path = "stages/operation.rs"]
 mod operation;
 

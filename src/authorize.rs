@@ -13,6 +13,7 @@
 pub mod operation;
 pub mod rule_tests;
 pub mod rules;
+pub mod sight;
 
 mod mirror;
 mod refusal;

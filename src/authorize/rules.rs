@@ -176,13 +176,38 @@ impl Rules {
     pub fn hides(&self, object: &Object<'_>, holder: Holder<'_>, is_anonymous: bool) -> bool {
         let finding = self.judge(object, holder, Arguments::Listed);
         let is_hidden = finding.decided_by.is_some_and(|by| by.when_denied == WhenDenied::Hide);
-        match (self.settings.filter_lists, finding.fault) {
+        match (self.filter_lists(is_anonymous), finding.fault) {
             (FilterLists::Off, _) | (_, None) => false,
-            (_, Some(Fault::Denied | Fault::Claims)) => true,
+            // What nobody is refused for stays in sight as well.
+            (_, Some(Fault::Claims | Fault::Scopes)) if self.settings.shadow => false,
             // What a wider scope could open stays in sight, or nobody would ask for it.
-            (FilterLists::Scopes, Some(Fault::Scopes)) if !is_anonymous => true,
+            (_, Some(Fault::Denied | Fault::Claims))
+            | (FilterLists::Scopes, Some(Fault::Scopes)) => true,
             (_, Some(Fault::Arguments | Fault::Scopes)) => is_hidden,
         }
+    }
+
+    /// Whether lists of objects of this kind leave anything out for anybody.
+    pub fn filters(&self, kind: ObjectKind, is_anonymous: bool) -> bool {
+        let filter_lists = self.filter_lists(is_anonymous);
+        if filter_lists == FilterLists::Off {
+            return false;
+        }
+        let hides = |rule: &Rule| {
+            let demand = &rule.demand;
+            let has_scopes = !demand.required_scopes.is_empty() || !demand.any_scope.is_empty();
+            demand.deny
+                || !demand.claims.is_empty()
+                || demand.when_denied == Some(WhenDenied::Hide)
+                || (filter_lists == FilterLists::Scopes && has_scopes)
+        };
+        let (_, rules) = self.table(kind);
+        rules.iter().any(hides) || (kind == ObjectKind::Tool && self.settings.denies_unlisted_tools)
+    }
+
+    /// A list without a token is always `denied`: nobody is logged in yet who could ask for more.
+    fn filter_lists(&self, is_anonymous: bool) -> FilterLists {
+        if is_anonymous { FilterLists::Denied } else { self.settings.filter_lists }
     }
 
     /// The scopes that an object demands of anybody.

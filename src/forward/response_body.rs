@@ -1,6 +1,7 @@
 //! The body of an upstream's response on its way to the client.
 //!
-//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream.
+//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream, and what
+//!    a list must leave something out of.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
@@ -26,7 +27,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
     endpoint::EndpointSealer,
-    endpoint_event::{EndpointRewriter, EventError, EventScanner},
+    endpoint_event::EndpointRewriter,
+    event_stream::{EventError, EventScanner},
+    list_filter::events::EventFilter,
     pool::Lease,
 };
 
@@ -45,7 +48,7 @@ enum Kind {
     /// An event stream in a content coding: it passes unread.
     Encoded { _open: OpenStream },
     /// The events of an answer to a POST: followed, so that a cut is noticed.
-    Followed { scanner: EventScanner, drain: Option<Drain>, _open: OpenStream },
+    Followed(Box<Followed>),
     /// No event stream: it may not stall for ever.
     Plain { patience: Duration, deadline: Option<Pin<Box<Sleep>>> },
     /// The events of a GET stream: they pass one by one, `endpoint` events rewritten.
@@ -54,10 +57,18 @@ enum Kind {
 
 type Drain = Pin<Box<WaitForCancellationFutureOwned>>;
 
+struct Followed {
+    scanner: EventScanner,
+    drain: Option<Drain>,
+    filter: Option<EventFilter>,
+    _open: OpenStream,
+}
+
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
     drain: Drain,
+    filter: Option<EventFilter>,
     _open: OpenStream,
 }
 
@@ -121,7 +132,8 @@ impl ResponseBody {
     ) -> Self {
         let drain = drain.map(|drain| Box::pin(drain.cancelled_owned()));
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
-        Self::new(upstream, lease, Kind::Followed { scanner, drain, _open: open })
+        let followed = Followed { scanner, drain, filter: None, _open: open };
+        Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
     }
 
     /// The events of a GET stream.
@@ -136,9 +148,31 @@ impl ResponseBody {
             rewriter: EndpointRewriter::default(),
             sealer,
             drain: Box::pin(drain.cancelled_owned()),
+            filter: None,
             _open: OpenStream::new(gauge),
         }));
         Self::new(upstream, lease, kind)
+    }
+
+    /// A body that was read whole; `lease` where the upstream may not have come to its end.
+    pub(super) fn whole(upstream: Incoming, lease: Option<Lease>, bytes: Bytes) -> Self {
+        let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
+        let first = (!bytes.is_empty()).then_some(bytes);
+        let mut body = Self { upstream, lease, kind, first, is_over: true };
+        body.settle();
+        // What was not read to its end is not worth reading.
+        body.lease = None;
+        body
+    }
+
+    /// The same events without the lists' items that are hidden.
+    pub(super) fn filtered(mut self, filter: Option<EventFilter>) -> Self {
+        match &mut self.kind {
+            Kind::Followed(followed) => followed.filter = filter,
+            Kind::Rewritten(rewritten) => rewritten.filter = filter,
+            Kind::Encoded { .. } | Kind::Plain { .. } => {}
+        }
+        self
     }
 
     fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
@@ -177,7 +211,7 @@ impl ResponseBody {
         }
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
-            Kind::Followed { .. } | Kind::Rewritten(_) => self.is_between_events(),
+            Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
         };
         (!is_whole).then(|| Err(EventError::Cut.into()))
     }
@@ -194,8 +228,12 @@ impl ResponseBody {
     fn is_between_events(&self) -> bool {
         match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => false,
-            Kind::Followed { scanner, .. } => scanner.is_between_events(),
-            Kind::Rewritten(rewritten) => rewritten.rewriter.is_between_events(),
+            Kind::Followed(followed) => {
+                followed.scanner.is_between_events() && is_done(followed.filter.as_ref())
+            }
+            Kind::Rewritten(rewritten) => {
+                rewritten.rewriter.is_between_events() && is_done(rewritten.filter.as_ref())
+            }
         }
     }
 
@@ -203,10 +241,11 @@ impl ResponseBody {
     fn poll_drained(&mut self, cx: &mut Context<'_>) -> bool {
         let is_between_events = self.is_between_events();
         let drain = match &mut self.kind {
-            Kind::Followed { drain: Some(drain), .. } => drain,
-            Kind::Rewritten(rewritten) => &mut rewritten.drain,
-            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => return false,
+            Kind::Followed(followed) => followed.drain.as_mut(),
+            Kind::Rewritten(rewritten) => Some(&mut rewritten.drain),
+            Kind::Encoded { .. } | Kind::Plain { .. } => None,
         };
+        let Some(drain) = drain else { return false };
         drain.as_mut().poll(cx).is_ready() && is_between_events
     }
 
@@ -222,19 +261,31 @@ impl ResponseBody {
     fn pass(&mut self, data: Bytes) -> Result<Bytes, EventError> {
         match &mut self.kind {
             Kind::Encoded { .. } => Ok(data),
-            Kind::Followed { scanner, .. } => {
-                scanner.follow(&data);
-                Ok(data)
+            Kind::Followed(followed) => {
+                followed.scanner.follow(&data);
+                filtered(followed.filter.as_mut(), data)
             }
             Kind::Plain { deadline, .. } => {
                 *deadline = None;
                 Ok(data)
             }
             Kind::Rewritten(rewritten) => {
-                let Rewritten { rewriter, sealer, .. } = &mut **rewritten;
-                rewriter.push(&data, |url| sealer.seal(url))
+                let Rewritten { rewriter, sealer, filter, .. } = &mut **rewritten;
+                let passed = rewriter.push(&data, |url| sealer.seal(url))?;
+                filtered(filter.as_mut(), passed)
             }
         }
+    }
+}
+
+fn is_done(filter: Option<&EventFilter>) -> bool {
+    filter.is_none_or(EventFilter::is_between_events)
+}
+
+fn filtered(filter: Option<&mut EventFilter>, data: Bytes) -> Result<Bytes, EventError> {
+    match filter {
+        Some(filter) => filter.push(&data),
+        None => Ok(data),
     }
 }
 
@@ -289,14 +340,15 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
         match self.kind {
+            _ if self.is_over => SizeHint::with_exact(first),
             Kind::Plain { .. } | Kind::Encoded { .. } => {
-                let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
                 let rest = self.upstream.size_hint().exact();
                 rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(first + rest))
             }
             // Its end may be an error, which a declared length would hide.
-            Kind::Followed { .. } | Kind::Rewritten(_) => SizeHint::new(),
+            Kind::Followed(_) | Kind::Rewritten(_) => SizeHint::new(),
         }
     }
 }

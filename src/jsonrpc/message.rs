@@ -13,12 +13,12 @@
 //! It does not judge what a message asks for, and leaves `arguments` as they are: whoever needs
 //! them reads them with [`members`].
 
-mod names;
-
 use std::{borrow::Cow, collections::HashMap, ops::Range};
 
-use self::names::Names;
-use super::scanner::{Fault, Kind, Scanner, Text};
+use super::{
+    names::Names,
+    scanner::{Fault, Kind, Scanner, Text},
+};
 
 /// What a body holds.
 #[derive(Clone, Debug)]

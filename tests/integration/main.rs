@@ -12,6 +12,7 @@ mod explain;
 mod forwarding;
 mod introspection;
 mod key_sets;
+mod lists;
 mod operators;
 mod refusals;
 mod rules;

@@ -65,7 +65,7 @@ pub(super) struct Question {
     pub(super) parts: Parts,
     pub(super) body: Bytes,
     pub(super) network: Network,
-    /// Whether it comes without a token.
+    /// Whether it comes without credentials.
     pub(super) is_anonymous: bool,
 }
 
@@ -80,10 +80,10 @@ impl Question {
         let method: Method =
             asked.http_method.parse().map_err(|_| "--http-method: no HTTP method".to_owned())?;
         let token = token::read(asked.token.as_deref(), asked.token_file.as_deref(), environment)?;
-        let is_anonymous = token.is_none();
         let body = if method == Method::POST { body(asked) } else { Bytes::new() };
         let headers = headers(&authority, token.as_deref(), &asked.header)?;
         let parts = parts(method, target, headers);
+        let is_anonymous = !parts.headers.contains_key(header::AUTHORIZATION);
         let network = match (asked.offline, &asked.key_set) {
             (false, _) => Network::Open,
             (true, None) => Network::Offline(None),

@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use super::MessageFault;
+use super::message::MessageFault;
 
 /// The names seen in one object.
-pub(super) struct Names<'k, 'a> {
+#[derive(Debug)]
+pub struct Names<'k, 'a> {
     known: &'k [&'k str],
     /// Which of the known ones came, one bit each.
     seen: u32,
@@ -17,12 +18,12 @@ pub(super) struct Names<'k, 'a> {
 
 impl<'k, 'a> Names<'k, 'a> {
     /// Nothing seen yet; at most 32 names are known.
-    pub(super) fn new(known: &'k [&'k str]) -> Self {
+    pub fn new(known: &'k [&'k str]) -> Self {
         Self { known, seen: 0, few: Vec::new(), many: HashSet::new() }
     }
 
     /// Adds a name where all names are printable ASCII.
-    pub(super) fn add_plain(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
+    pub fn add_plain(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
         if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(MessageFault::Invalid("a member's name is not printable ASCII"));
         }
@@ -34,9 +35,20 @@ impl<'k, 'a> Names<'k, 'a> {
     }
 
     /// Adds a name where any text is a name.
-    pub(super) fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
+    pub fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
         let folded = fold(&name);
         self.add_unless(name, |known, _| fold(known) == folded)
+    }
+
+    /// Adds a name where only the known ones matter, which are printable ASCII: others may be any
+    /// text, and may repeat.
+    pub fn add_known(&mut self, name: &str) -> Result<(), MessageFault> {
+        // Of two plain names one is the other's likeness by case alone.
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic());
+        let looks_like = |known: &str| {
+            if is_plain { known.eq_ignore_ascii_case(name) } else { fold(known) == fold(name) }
+        };
+        self.add_if_known(name, |known, _| looks_like(known)).map(drop)
     }
 
     fn add_unless(
@@ -44,15 +56,8 @@ impl<'k, 'a> Names<'k, 'a> {
         name: Cow<'a, str>,
         looks_like: impl Fn(&str, &str) -> bool,
     ) -> Result<(), MessageFault> {
-        const TWICE: MessageFault = MessageFault::Invalid("a member stands there twice");
-        if let Some(index) = self.known.iter().position(|known| *known == name) {
-            let bit = 1 << (index % 32);
-            let is_new = self.seen & bit == 0;
-            self.seen |= bit;
-            return if is_new { Ok(()) } else { Err(TWICE) };
-        }
-        if self.known.iter().any(|known| looks_like(known, &name)) {
-            return Err(LOOKS_LIKE);
+        if self.add_if_known(&name, looks_like)? {
+            return Ok(());
         }
         if self.few.contains(&name) {
             return Err(TWICE);
@@ -63,11 +68,25 @@ impl<'k, 'a> Names<'k, 'a> {
         }
         if self.many.insert(name) { Ok(()) } else { Err(TWICE) }
     }
+
+    /// Whether it was a known one.
+    fn add_if_known(
+        &mut self,
+        name: &str,
+        looks_like: impl Fn(&str, &str) -> bool,
+    ) -> Result<bool, MessageFault> {
+        if let Some(index) = self.known.iter().position(|known| *known == name) {
+            let bit = 1 << (index % 32);
+            let is_new = self.seen & bit == 0;
+            self.seen |= bit;
+            return if is_new { Ok(true) } else { Err(TWICE) };
+        }
+        if self.known.iter().any(|known| looks_like(known, name)) {
+            return Err(LOOKS_LIKE);
+        }
+        Ok(false)
+    }
 }
-
-const FEW: usize = 8;
-
-const LOOKS_LIKE: MessageFault = MessageFault::Invalid("a member's name looks like another's");
 
 /// Whether two names are one in camel case, snake case and kebab case, whatever the case of their
 /// letters: readers exist that take a field by either name.
@@ -80,6 +99,10 @@ fn letters(name: &str) -> impl Iterator<Item = u8> {
     letters.map(|byte| byte.to_ascii_lowercase())
 }
 
+const FEW: usize = 8;
+const LOOKS_LIKE: MessageFault = MessageFault::Invalid("a member's name looks like another's");
+const TWICE: MessageFault = MessageFault::Invalid("a member stands there twice");
+
 /// What a reader that folds case and strips what is not seen might make of a name.
 fn fold(name: &str) -> String {
     let is_seen = |c: &char| {
@@ -90,4 +113,31 @@ fn fold(name: &str) -> String {
     // To upper case first: U+017F is lower case and becomes S; U+212A is upper case and becomes k.
     let upper = name.chars().filter(is_seen).flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_known_names_each_comes_once_and_nothing_looks_like_one() {
+        const KNOWN: [&str; 2] = ["tools", "nextCursor"];
+        let add = |names: &[&str]| {
+            let mut seen = Names::new(&KNOWN);
+            names.iter().try_for_each(|name| seen.add_known(name)).is_ok()
+        };
+        assert!(add(&["tools", "nextCursor", "other", "other", "t\u{f6}\u{f6}ls", ""]));
+        for names in [
+            ["tools", "tools"],
+            ["tools", "Tools"],
+            ["x", "TOOLS"],
+            ["x", "tools\0"],
+            ["x", " tools"],
+            ["x", "tool\u{17f}"],
+            ["x", "to\u{200b}ols"],
+            ["x", "nextcursor"],
+        ] {
+            assert!(!add(&names), "{names:?}");
+        }
+    }
 }
