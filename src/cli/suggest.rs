@@ -1,7 +1,6 @@
 //! `gatehouse suggest`: rules to start from, after what a route's upstream lists.
 //!
-//! 1. The upstream is asked as the gateway would ask it, and only for its lists; see
-//!    `cli/line`.
+//! 1. The upstream is asked as the gateway would ask it, and only for its lists; see `cli/line`.
 //! 2. The rules go to standard output, as YAML to be pasted under the route; what no rule of the
 //!    present configuration covers is named on standard error.
 //! 3. A token is never sent upstream, for no route forwards one: it serves to say what it could use

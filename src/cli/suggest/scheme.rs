@@ -77,7 +77,6 @@ impl Scheme {
         let (start, word) = words.into_iter().rev().find(|(_, word)| is_read(word))?;
         let before = scope.get(..start)?.to_owned();
         let after = scope.get(start + word.len()..)?.to_owned();
-        // `read` alone names nothing that other words could be told apart by.
         let is_capitalised = word.chars().next().is_some_and(char::is_uppercase);
         Some(Self { before, after, is_capitalised, read: scope.to_owned() })
     }
