@@ -18,4 +18,5 @@ mod refusals;
 mod rules;
 mod service_accounts;
 mod stream_ends;
+mod suggest;
 mod tokens;
