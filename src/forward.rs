@@ -9,34 +9,40 @@
 //! 4. `Mcp-Session-Id` values are sealed on their way out; requests of revision 2026-07-28 have no
 //!    session.
 //! 5. The wait for the response head is bounded; streams have no total limit.
+//! 6. Where lists are filtered, nothing passes that the filter did not read ([`list_filter`]).
 //!
 //! A request that may have reached an upstream is never sent twice.
 
 pub mod endpoint;
 pub mod endpoint_event;
+pub mod event_stream;
 pub mod headers;
+pub mod list_filter;
+pub mod open_streams;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod ending;
+mod response;
 mod response_head;
 
 use std::sync::Arc;
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri::PathAndQuery,
-};
-use hyper::body::Incoming;
-use prometheus::IntGauge;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::{
-    endpoint::{EndpointSealer, Endpoints},
+    ending::Ending as StreamEnding,
+    endpoint::Endpoints,
     headers::Forwarded,
-    pool::{Lease, Pool, SendError, Tls},
+    list_filter::{FilterError, ListFilter},
+    open_streams::Tenure,
+    pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
+    response::Shape,
     response_body::ResponseBody,
     session::Kind,
 };
@@ -89,6 +95,10 @@ pub struct Outgoing {
     pub session: Option<String>,
     /// Whether it subscribes to events, so that its answer never ends by itself.
     pub is_listening: bool,
+    /// How long its answer may stay open, should it be a stream that a token opens.
+    pub tenure: Option<Tenure>,
+    /// What its answer must leave out.
+    pub filter: Option<ListFilter>,
 }
 
 /// Where on the upstream a request goes.
@@ -108,6 +118,9 @@ pub enum ForwardError {
     /// The client's body stopped on its way.
     #[error(transparent)]
     Body(BodyError),
+    /// The upstream's answer would show what its list must leave out.
+    #[error("the upstream answered with {0}")]
+    List(#[from] FilterError),
     /// The upstream's answer must not pass.
     #[error("the upstream answered {0}")]
     Refused(&'static str),
@@ -207,12 +220,13 @@ impl Upstream {
     pub async fn forward(
         &self,
         permit: &Permit,
-        outgoing: Box<Outgoing>,
+        mut outgoing: Box<Outgoing>,
         worker: &Worker,
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
-        let is_listening = outgoing.is_listening;
+        let (is_listening, tenure) = (outgoing.is_listening, outgoing.tenure.take());
+        let filter = outgoing.filter.clone();
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
@@ -240,12 +254,16 @@ impl Upstream {
         response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
-        let shape = Shape { is_stream, is_listening, principal, session, gauge, drain };
+        let until = StreamEnding::new(worker.drain.clone(), tenure);
+        let gauge = metrics.active_streams.clone();
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, until, filter };
         let response = self.response(response, lease, shape).await;
-        ending.outcome =
-            if response.is_ok() { UpstreamOutcome::Response } else { UpstreamOutcome::Error };
-        response.map_err(|error| ForwardError::Send(error.into()))
+        ending.outcome = match &response {
+            Ok(_) => UpstreamOutcome::Response,
+            Err(ForwardError::List(_)) => UpstreamOutcome::Refused,
+            Err(_) => UpstreamOutcome::Error,
+        };
+        response
     }
 
     fn request(&self, outgoing: Box<Outgoing>) -> Option<Request<RequestBody>> {
@@ -275,6 +293,9 @@ impl Upstream {
             // Events are read on their way; a coding would hide them.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        if outgoing.filter.is_some() {
+            list_filter::response::restrict_request(&mut headers);
+        }
         *request.headers_mut() = headers;
         Some(request)
     }
@@ -291,51 +312,6 @@ impl Upstream {
         let value = reference.and_then(|reference| HeaderValue::from_str(&reference).ok());
         value.map(Some).ok_or(unusable)
     }
-
-    async fn response(
-        &self,
-        response: Response<Incoming>,
-        lease: Lease,
-        shape: Shape,
-    ) -> Result<Response<ResponseBody>, hyper::Error> {
-        let (mut parts, body) = response.into_parts();
-        let is_events = response_head::is_event_stream(&parts.headers);
-        let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
-        let body = match (is_events, shape.is_stream) {
-            (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
-            (true, false) if is_encoded => ResponseBody::encoded(body, lease, shape.gauge),
-            (true, false) => {
-                let drain = shape.is_listening.then_some(shape.drain);
-                ResponseBody::events(body, lease, shape.gauge, drain)
-            }
-            (true, true) => {
-                let endpoints = Arc::clone(&self.endpoints);
-                let sealer = EndpointSealer { endpoints, principal: shape.principal };
-                ResponseBody::stream(body, lease, shape.gauge, sealer, shape.drain)
-            }
-        };
-        parts.headers = headers::for_client(parts.headers);
-        if let Some(session) = shape.session {
-            parts.headers.insert(mcp::SESSION_ID, session);
-        }
-        if is_events {
-            parts.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        }
-        parts.extensions.clear();
-        // How the upstream speaks to us is not how we speak to the client.
-        parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, body))
-    }
-}
-
-/// How a response is to be passed on.
-struct Shape {
-    is_stream: bool,
-    is_listening: bool,
-    principal: Principal,
-    session: Option<HeaderValue>,
-    gauge: IntGauge,
-    drain: CancellationToken,
 }
 
 /// Counts how a request upstream ended, also when the client left first.
@@ -356,5 +332,3 @@ fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
         None => path.parse().ok(),
     }
 }
-
-const X_ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");

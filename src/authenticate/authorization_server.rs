@@ -14,7 +14,7 @@ mod asking;
 
 use std::{
     sync::{Arc, atomic::AtomicU32},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -85,6 +85,17 @@ pub enum Knowledge {
     Unavailable(Unavailable),
 }
 
+/// Why a server is to find out about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is a JWS with the server's own issuer in it.
+    NamedByIssuer,
+    /// It names the server in another way, or nobody else is asked.
+    NobodyElse,
+    /// It names nobody, and others are asked as well: that it is not known here says nothing.
+    OneOfSeveral,
+}
+
 /// Why nobody can say what a token is worth.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unavailable {
@@ -153,8 +164,11 @@ impl AuthorizationServer {
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
-        let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
-        let outbound = outbound.on(network);
+        let connect = |identity| {
+            let outbound = Outbound::new(pem, identity, settings.introspection.timeout)?;
+            Ok::<_, OutboundError>(outbound.on(network.clone()))
+        };
+        let outbound = connect(client.tls_identity())?;
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             let metrics = metrics.key_set.clone();
@@ -162,7 +176,7 @@ impl AuthorizationServer {
         });
         // Service accounts show their own credentials alone.
         let plain = match client.tls_identity() {
-            Some(_) => Outbound::new(pem, None, settings.introspection.timeout)?,
+            Some(_) => connect(None)?,
             None => outbound.clone(),
         };
         let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
@@ -256,26 +270,36 @@ impl AuthorizationServer {
         }
     }
 
+    /// Until when, or since when no longer, its answer about an active token is fresh.
+    pub(super) fn fresh_until(&self, token: &TokenDigest) -> Option<Instant> {
+        self.cache.fresh_until(token)
+    }
+
+    /// Whether the key that verified a token has been taken from the key set.
+    pub(super) fn has_withdrawn_key_of(&self, token: &TokenDigest) -> bool {
+        self.verifier.as_ref().is_some_and(|verifier| verifier.has_lost_key_of(token))
+    }
+
     /// Whether tokens that do not say whose they are can be asked about here.
     pub fn is_asked(&self) -> bool {
         self.settings.access_tokens.are_asked_about()
     }
 
-    /// Finds out about a token: `names_us` says whether it is a JWS with our issuer in it.
+    /// Finds out about a token.
     pub async fn learn(
         self: &Arc<Self>,
         token: &BearerToken,
         digest: TokenDigest,
-        names_us: bool,
+        reason: Reason,
     ) -> Knowledge {
         let is_verified = match self.settings.access_tokens {
-            AccessTokens::Auto => names_us,
+            AccessTokens::Auto => reason == Reason::NamedByIssuer,
             AccessTokens::Introspection | AccessTokens::Userinfo => false,
             AccessTokens::Jwt => true,
         };
         match &self.verifier {
             Some(verifier) if is_verified => self.verify(verifier, token, digest).await,
-            _ => self.ask(token, digest).await,
+            _ => self.ask(token, digest, reason).await,
         }
     }
 

@@ -1,10 +1,11 @@
 //! The body of an upstream's response on its way to the client.
 //!
-//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream.
+//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream, and what
+//!    a list must leave something out of.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
-//!    gateway drains.
+//!    gateway drains or the stream's token is over; see `ending`.
 //! 4. The connection is given back when the response was read to its end, and only then.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
@@ -22,11 +23,13 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
+    ending::Ending,
     endpoint::EndpointSealer,
-    endpoint_event::{EndpointRewriter, EventError, EventScanner},
+    endpoint_event::EndpointRewriter,
+    event_stream::{EventError, EventScanner},
+    list_filter::events::EventFilter,
     pool::Lease,
 };
 
@@ -45,19 +48,25 @@ enum Kind {
     /// An event stream in a content coding: it passes unread.
     Encoded { _open: OpenStream },
     /// The events of an answer to a POST: followed, so that a cut is noticed.
-    Followed { scanner: EventScanner, drain: Option<Drain>, _open: OpenStream },
+    Followed(Box<Followed>),
     /// No event stream: it may not stall for ever.
     Plain { patience: Duration, deadline: Option<Pin<Box<Sleep>>> },
     /// The events of a GET stream: they pass one by one, `endpoint` events rewritten.
     Rewritten(Box<Rewritten>),
 }
 
-type Drain = Pin<Box<WaitForCancellationFutureOwned>>;
+struct Followed {
+    scanner: EventScanner,
+    ending: Option<Ending>,
+    filter: Option<EventFilter>,
+    _open: OpenStream,
+}
 
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
-    drain: Drain,
+    ending: Ending,
+    filter: Option<EventFilter>,
     _open: OpenStream,
 }
 
@@ -80,6 +89,9 @@ impl Drop for OpenStream {
 /// Why a response breaks off.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
+    /// The stream was to end, and its event never did.
+    #[error("an event did not end in time when its stream's token was over")]
+    Endless,
     /// Its events cannot go on.
     #[error(transparent)]
     Events(#[from] EventError),
@@ -112,16 +124,16 @@ impl ResponseBody {
         Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
     }
 
-    /// The events of an answer to a POST; `drain` for those that would never end by themselves.
+    /// The events of an answer to a POST; `ending` for those that would never end by themselves.
     pub(super) fn events(
         upstream: Incoming,
         lease: Lease,
         gauge: IntGauge,
-        drain: Option<CancellationToken>,
+        ending: Option<Ending>,
     ) -> Self {
-        let drain = drain.map(|drain| Box::pin(drain.cancelled_owned()));
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
-        Self::new(upstream, lease, Kind::Followed { scanner, drain, _open: open })
+        let followed = Followed { scanner, ending, filter: None, _open: open };
+        Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
     }
 
     /// The events of a GET stream.
@@ -130,15 +142,37 @@ impl ResponseBody {
         lease: Lease,
         gauge: IntGauge,
         sealer: EndpointSealer,
-        drain: CancellationToken,
+        ending: Ending,
     ) -> Self {
         let kind = Kind::Rewritten(Box::new(Rewritten {
             rewriter: EndpointRewriter::default(),
             sealer,
-            drain: Box::pin(drain.cancelled_owned()),
+            ending,
+            filter: None,
             _open: OpenStream::new(gauge),
         }));
         Self::new(upstream, lease, kind)
+    }
+
+    /// A body that was read whole; `lease` where the upstream may not have come to its end.
+    pub(super) fn whole(upstream: Incoming, lease: Option<Lease>, bytes: Bytes) -> Self {
+        let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
+        let first = (!bytes.is_empty()).then_some(bytes);
+        let mut body = Self { upstream, lease, kind, first, is_over: true };
+        body.settle();
+        // What was not read to its end is not worth reading.
+        body.lease = None;
+        body
+    }
+
+    /// The same events without the lists' items that are hidden.
+    pub(super) fn filtered(mut self, filter: Option<EventFilter>) -> Self {
+        match &mut self.kind {
+            Kind::Followed(followed) => followed.filter = filter,
+            Kind::Rewritten(rewritten) => rewritten.filter = filter,
+            Kind::Encoded { .. } | Kind::Plain { .. } => {}
+        }
+        self
     }
 
     fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
@@ -177,7 +211,7 @@ impl ResponseBody {
         }
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
-            Kind::Followed { .. } | Kind::Rewritten(_) => self.is_between_events(),
+            Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
         };
         (!is_whole).then(|| Err(EventError::Cut.into()))
     }
@@ -194,20 +228,29 @@ impl ResponseBody {
     fn is_between_events(&self) -> bool {
         match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => false,
-            Kind::Followed { scanner, .. } => scanner.is_between_events(),
-            Kind::Rewritten(rewritten) => rewritten.rewriter.is_between_events(),
+            Kind::Followed(followed) => {
+                followed.scanner.is_between_events() && is_done(followed.filter.as_ref())
+            }
+            Kind::Rewritten(rewritten) => {
+                rewritten.rewriter.is_between_events() && is_done(rewritten.filter.as_ref())
+            }
         }
     }
 
-    /// Whether the gateway drains and the stream can end here.
-    fn poll_drained(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether the stream is to end, and can end here or should have long ago.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseError>> {
         let is_between_events = self.is_between_events();
-        let drain = match &mut self.kind {
-            Kind::Followed { drain: Some(drain), .. } => drain,
-            Kind::Rewritten(rewritten) => &mut rewritten.drain,
-            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => return false,
+        let ending = match &mut self.kind {
+            Kind::Followed(followed) => followed.ending.as_mut(),
+            Kind::Rewritten(rewritten) => Some(&mut rewritten.ending),
+            Kind::Encoded { .. } | Kind::Plain { .. } => None,
         };
-        drain.as_mut().poll(cx).is_ready() && is_between_events
+        let Some(ending) = ending else { return Poll::Pending };
+        match ending.poll(cx) {
+            Poll::Ready(()) if is_between_events => Poll::Ready(Ok(())),
+            Poll::Ready(()) => ending.poll_overdue(cx).map(|()| Err(ResponseError::Endless)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Whether a body that is no stream has stalled.
@@ -222,19 +265,35 @@ impl ResponseBody {
     fn pass(&mut self, data: Bytes) -> Result<Bytes, EventError> {
         match &mut self.kind {
             Kind::Encoded { .. } => Ok(data),
-            Kind::Followed { scanner, .. } => {
-                scanner.follow(&data);
-                Ok(data)
+            Kind::Followed(followed) => {
+                followed.scanner.follow(&data);
+                filtered(followed.filter.as_mut(), data)
             }
             Kind::Plain { deadline, .. } => {
                 *deadline = None;
                 Ok(data)
             }
             Kind::Rewritten(rewritten) => {
-                let Rewritten { rewriter, sealer, .. } = &mut **rewritten;
-                rewriter.push(&data, |url| sealer.seal(url))
+                let Rewritten { rewriter, sealer, ending, filter, .. } = &mut **rewritten;
+                let passed = rewriter.push(&data, |url| {
+                    let path = sealer.path(url)?;
+                    ending.enter(&path);
+                    sealer.seal(&path)
+                })?;
+                filtered(filter.as_mut(), passed)
             }
         }
+    }
+}
+
+fn is_done(filter: Option<&EventFilter>) -> bool {
+    filter.is_none_or(EventFilter::is_between_events)
+}
+
+fn filtered(filter: Option<&mut EventFilter>, data: Bytes) -> Result<Bytes, EventError> {
+    match filter {
+        Some(filter) => filter.push(&data),
+        None => Ok(data),
     }
 }
 
@@ -254,11 +313,15 @@ impl Body for ResponseBody {
             if this.is_over {
                 return Poll::Ready(None);
             }
-            if this.poll_drained(cx) {
-                // The lease goes with us: the upstream sees the stream's end.
-                this.is_over = true;
-                this.lease = None;
-                continue;
+            match this.poll_ended(cx) {
+                Poll::Ready(Ok(())) => {
+                    // The lease goes with us: the upstream sees the stream's end.
+                    this.is_over = true;
+                    this.lease = None;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Pending => {}
             }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
@@ -289,14 +352,15 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
         match self.kind {
+            _ if self.is_over => SizeHint::with_exact(first),
             Kind::Plain { .. } | Kind::Encoded { .. } => {
-                let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
                 let rest = self.upstream.size_hint().exact();
                 rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(first + rest))
             }
             // Its end may be an error, which a declared length would hide.
-            Kind::Followed { .. } | Kind::Rewritten(_) => SizeHint::new(),
+            Kind::Followed(_) | Kind::Rewritten(_) => SizeHint::new(),
         }
     }
 }

@@ -17,6 +17,8 @@ mod http2_frames;
 mod introspection;
 mod introspection_cache;
 mod introspection_questions;
+mod jwt;
+mod lists;
 mod messages;
 mod metadata;
 mod mirrors;
