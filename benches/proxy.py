@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """CPU per request of the gateway, of nginx as a plain proxy, and of nginx with auth_request.
 
+The gateway is measured with opaque tokens that it introspected and with JWTs that it verified, both
+remembered, and on a route with rules.
+
     benches/proxy.py [--rounds 5] [--seconds 3] [--gateway target/release/gatehouse]
 
-Needs nginx and wrk. Upstream and load generator run on CPU 0, each proxy with one worker on CPU 1;
+Needs nginx, wrk and openssl. Upstream and load generator run on CPU 0, each proxy with one worker on CPU 1;
 64 keep-alive connections POST a small JSON-RPC call with a bearer token. All peers are up at once
 and take turns, round by round. Printed, per peer: CPU time of its whole process tree per 10,000
 requests, requests per second, p99 latency, and the ratio to nginx plain, taken round by round
@@ -11,6 +14,7 @@ requests, requests per second, p99 latency, and the ratio to nginx plain, taken 
 """
 
 import argparse
+import base64
 import http.server
 import json
 import os
@@ -26,6 +30,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKENS = {"opaque, 42 B": "o" * 42, "long, 891 B": "l" * 891}
+RULES = """required_scopes: [notes.read], tools: {"admin_*": [notes.admin], write_note: [notes.write]}"""
 CONNECTIONS = 64
 CALL = json.dumps(
     {
@@ -50,12 +55,53 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Signer:
+    """An RSA key of openssl's, and tokens signed with it."""
+
+    def __init__(self, folder):
+        self.key = folder / "key.pem"
+        self.run("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(self.key))
+
+    @staticmethod
+    def run(*arguments, data=None):
+        done = subprocess.run(["openssl", *arguments], input=data, capture_output=True, check=True)
+        return done.stdout
+
+    def key_set(self):
+        modulus = self.run("rsa", "-in", str(self.key), "-noout", "-modulus").decode().strip()
+        number = base64url(bytes.fromhex(modulus.partition("=")[2]))
+        return {"keys": [{"kty": "RSA", "kid": "bench", "alg": "RS256", "n": number, "e": "AQAB"}]}
+
+    def token(self, claims, length):
+        """A token of this many characters, or the few more that base64 makes of it."""
+        for padding in range(length):
+            header = json.dumps({"alg": "RS256", "kid": "bench", "typ": "at+jwt"}).encode()
+            body = json.dumps({**claims, "pad": "p" * padding}).encode()
+            signed = f"{base64url(header)}.{base64url(body)}"
+            if len(signed) + 343 >= length:
+                signature = self.run("dgst", "-sha256", "-sign", str(self.key), data=signed.encode())
+                return f"{signed}.{base64url(signature)}"
+        raise SystemExit("no token of that length")
+
+
 class AuthorizationServer(http.server.BaseHTTPRequestHandler):
     """Metadata, and "active" for every token."""
 
     def do_GET(self):
         origin = f"http://127.0.0.1:{self.server.server_port}"
-        self.reply({"issuer": origin, "introspection_endpoint": f"{origin}/introspect"})
+        if self.path == "/keys":
+            return self.reply(self.server.signer.key_set())
+        self.reply(
+            {
+                "issuer": origin,
+                "introspection_endpoint": f"{origin}/introspect",
+                "jwks_uri": f"{origin}/keys",
+            }
+        )
 
     def do_POST(self):
         self.rfile.read(int(self.headers["content-length"]))
@@ -177,24 +223,31 @@ def main():
             raise SystemExit(f"{tool} is not installed")
     os.sched_setaffinity(0, {0})
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
-    upstream, plain, auth, gateway, admin = (free_port() for _ in range(5))
+    upstream, plain, auth = (free_port() for _ in range(3))
+    gateways = {"gatehouse": "", "gatehouse, JWT": "access_tokens: jwt", "gatehouse, rules": ""}
+    ports = {name: free_port() for name in gateways}
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), AuthorizationServer)
-    server.audience = f"http://127.0.0.1:{gateway}/notes"
+    server.audience = "http://127.0.0.1/notes"
+    server.signer = Signer(folder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    (folder / "gatehouse.yaml").write_text(
-        f"""public_url: http://127.0.0.1:{gateway}
-listen: {{address: "127.0.0.1:{gateway}"}}
-admin: {{address: "127.0.0.1:{admin}"}}
+    issuer = f"http://127.0.0.1:{server.server_port}"
+    for name, kind in gateways.items():
+        how = kind or """client: {id: gatehouse, secret: bench}
+    introspection: {cache: {ttl: 1h}}"""
+        demands = RULES if "rules" in name else "required_scopes: [notes.read]"
+        (folder / f"{name}.yaml").write_text(
+            f"""public_url: http://127.0.0.1:{ports[name]}
+listen: {{address: "127.0.0.1:{ports[name]}"}}
+admin: {{address: "127.0.0.1:{free_port()}"}}
 telemetry: {{access_log: {str(options.access_log).lower()}}}
 authorization_servers:
   bench:
-    issuer: http://127.0.0.1:{server.server_port}
-    client: {{id: gatehouse, secret: bench}}
-    introspection: {{cache: {{ttl: 1h}}}}
+    issuer: {issuer}
+    {how}
 routes:
-  notes: {{path: /notes, upstream: "http://127.0.0.1:{upstream}/mcp", required_scopes: [notes.read]}}
+  notes: {{path: /notes, upstream: "http://127.0.0.1:{upstream}/mcp", audiences: ["{server.audience}"], {demands}}}
 """
-    )
+        )
     proxied = f"upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; }}"
     headers = 'proxy_http_version 1.1; proxy_set_header Connection "";'
     subrequest = f"""location = /auth {{ internal; proxy_pass http://127.0.0.1:{upstream}/auth;
@@ -233,24 +286,27 @@ routes:
             ),
             1,
         ),
-        "gatehouse": (
-            gateway,
-            [str(options.gateway), "serve", "-c", str(folder / "gatehouse.yaml")],
-            1,
-        ),
     }
+    for name, port in ports.items():
+        command = [str(options.gateway), "serve", "-c", str(folder / f"{name}.yaml")]
+        peers[name] = (port, command, 1)
     processes = {}
     try:
         for name, (port, command, cpu) in peers.items():
             processes[name] = start(command, cpu)
             await_port(port)
         time.sleep(0.5)
+        claims = {"iss": issuer, "aud": server.audience, "scope": "notes.read", "sub": "alice"}
+        claims |= {"client_id": "bench", "iat": int(time.time()), "exp": int(time.time()) + 7200}
         for kind, token in TOKENS.items():
+            # The same length for all, as far as a signature fits in.
+            tokens = {"gatehouse, JWT": server.signer.token(claims, len(token))}
             rows = {name: [] for name in peers}
             for round_number in range(options.rounds + 1):
                 for name, (port, _, _) in peers.items():
                     seconds = options.seconds if round_number else 1
-                    row = measure(name, port, processes[name].pid, token, seconds, folder)
+                    pid, shown = processes[name].pid, tokens.get(name, token)
+                    row = measure(name, port, pid, shown, seconds, folder)
                     if round_number:
                         rows[name].append(row)
             report(kind, rows)
