@@ -227,6 +227,15 @@ impl AccessPolicy {
         }
     }
 
+    /// Whether a token still has what the route demands of every request.
+    pub fn keeps(&self, token: &VerifiedToken) -> bool {
+        self.demands().is_none_or(|demands| {
+            let rules = &demands.rules;
+            rules.settings().shadow
+                || rules.implications().cover(token.scope(), &demands.required_scopes)
+        })
+    }
+
     /// What a protected route demands.
     pub fn demands(&self) -> Option<&Arc<Demands>> {
         match self {

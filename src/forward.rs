@@ -15,11 +15,13 @@
 pub mod endpoint;
 pub mod endpoint_event;
 pub mod headers;
+pub mod open_streams;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod ending;
 mod response_head;
 
 use std::sync::Arc;
@@ -33,8 +35,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::{
+    ending::Ending as StreamEnding,
     endpoint::{EndpointSealer, Endpoints},
     headers::Forwarded,
+    open_streams::Tenure,
     pool::{Lease, Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
     response_body::ResponseBody,
@@ -89,6 +93,8 @@ pub struct Outgoing {
     pub session: Option<String>,
     /// Whether it subscribes to events, so that its answer never ends by itself.
     pub is_listening: bool,
+    /// How long its answer may stay open, should it be a stream that a token opens.
+    pub tenure: Option<Tenure>,
 }
 
 /// Where on the upstream a request goes.
@@ -207,12 +213,12 @@ impl Upstream {
     pub async fn forward(
         &self,
         permit: &Permit,
-        outgoing: Box<Outgoing>,
+        mut outgoing: Box<Outgoing>,
         worker: &Worker,
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
-        let is_listening = outgoing.is_listening;
+        let (is_listening, tenure) = (outgoing.is_listening, outgoing.tenure.take());
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
@@ -240,8 +246,9 @@ impl Upstream {
         response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
-        let shape = Shape { is_stream, is_listening, principal, session, gauge, drain };
+        let until = StreamEnding::new(worker.drain.clone(), tenure);
+        let gauge = metrics.active_streams.clone();
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, until };
         let response = self.response(response, lease, shape).await;
         ending.outcome =
             if response.is_ok() { UpstreamOutcome::Response } else { UpstreamOutcome::Error };
@@ -305,13 +312,13 @@ impl Upstream {
             (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
             (true, false) if is_encoded => ResponseBody::encoded(body, lease, shape.gauge),
             (true, false) => {
-                let drain = shape.is_listening.then_some(shape.drain);
-                ResponseBody::events(body, lease, shape.gauge, drain)
+                let ending = shape.is_listening.then_some(shape.until);
+                ResponseBody::events(body, lease, shape.gauge, ending)
             }
             (true, true) => {
                 let endpoints = Arc::clone(&self.endpoints);
                 let sealer = EndpointSealer { endpoints, principal: shape.principal };
-                ResponseBody::stream(body, lease, shape.gauge, sealer, shape.drain)
+                ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until)
             }
         };
         parts.headers = headers::for_client(parts.headers);
@@ -335,7 +342,7 @@ struct Shape {
     principal: Principal,
     session: Option<HeaderValue>,
     gauge: IntGauge,
-    drain: CancellationToken,
+    until: StreamEnding,
 }
 
 /// Counts how a request upstream ended, also when the client left first.

@@ -4,7 +4,7 @@
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
-//!    gateway drains.
+//!    gateway drains or the stream's token is over; see `ending`.
 //! 4. The connection is given back when the response was read to its end, and only then.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
@@ -22,9 +22,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
+    ending::Ending,
     endpoint::EndpointSealer,
     endpoint_event::{EndpointRewriter, EventError, EventScanner},
     pool::Lease,
@@ -45,19 +45,17 @@ enum Kind {
     /// An event stream in a content coding: it passes unread.
     Encoded { _open: OpenStream },
     /// The events of an answer to a POST: followed, so that a cut is noticed.
-    Followed { scanner: EventScanner, drain: Option<Drain>, _open: OpenStream },
+    Followed { scanner: EventScanner, ending: Option<Box<Ending>>, _open: OpenStream },
     /// No event stream: it may not stall for ever.
     Plain { patience: Duration, deadline: Option<Pin<Box<Sleep>>> },
     /// The events of a GET stream: they pass one by one, `endpoint` events rewritten.
     Rewritten(Box<Rewritten>),
 }
 
-type Drain = Pin<Box<WaitForCancellationFutureOwned>>;
-
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
-    drain: Drain,
+    ending: Ending,
     _open: OpenStream,
 }
 
@@ -80,6 +78,9 @@ impl Drop for OpenStream {
 /// Why a response breaks off.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
+    /// The stream was to end, and its event never did.
+    #[error("an event did not end in time when its stream's token was over")]
+    Endless,
     /// Its events cannot go on.
     #[error(transparent)]
     Events(#[from] EventError),
@@ -112,16 +113,16 @@ impl ResponseBody {
         Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
     }
 
-    /// The events of an answer to a POST; `drain` for those that would never end by themselves.
+    /// The events of an answer to a POST; `ending` for those that would never end by themselves.
     pub(super) fn events(
         upstream: Incoming,
         lease: Lease,
         gauge: IntGauge,
-        drain: Option<CancellationToken>,
+        ending: Option<Ending>,
     ) -> Self {
-        let drain = drain.map(|drain| Box::pin(drain.cancelled_owned()));
+        let ending = ending.map(Box::new);
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
-        Self::new(upstream, lease, Kind::Followed { scanner, drain, _open: open })
+        Self::new(upstream, lease, Kind::Followed { scanner, ending, _open: open })
     }
 
     /// The events of a GET stream.
@@ -130,12 +131,12 @@ impl ResponseBody {
         lease: Lease,
         gauge: IntGauge,
         sealer: EndpointSealer,
-        drain: CancellationToken,
+        ending: Ending,
     ) -> Self {
         let kind = Kind::Rewritten(Box::new(Rewritten {
             rewriter: EndpointRewriter::default(),
             sealer,
-            drain: Box::pin(drain.cancelled_owned()),
+            ending,
             _open: OpenStream::new(gauge),
         }));
         Self::new(upstream, lease, kind)
@@ -199,15 +200,21 @@ impl ResponseBody {
         }
     }
 
-    /// Whether the gateway drains and the stream can end here.
-    fn poll_drained(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether the stream is to end, and can end here or should have long ago.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseError>> {
         let is_between_events = self.is_between_events();
-        let drain = match &mut self.kind {
-            Kind::Followed { drain: Some(drain), .. } => drain,
-            Kind::Rewritten(rewritten) => &mut rewritten.drain,
-            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => return false,
+        let ending = match &mut self.kind {
+            Kind::Followed { ending: Some(ending), .. } => ending,
+            Kind::Rewritten(rewritten) => &mut rewritten.ending,
+            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => {
+                return Poll::Pending;
+            }
         };
-        drain.as_mut().poll(cx).is_ready() && is_between_events
+        match ending.poll(cx) {
+            Poll::Ready(()) if is_between_events => Poll::Ready(Ok(())),
+            Poll::Ready(()) => ending.poll_overdue(cx).map(|()| Err(ResponseError::Endless)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Whether a body that is no stream has stalled.
@@ -231,8 +238,12 @@ impl ResponseBody {
                 Ok(data)
             }
             Kind::Rewritten(rewritten) => {
-                let Rewritten { rewriter, sealer, .. } = &mut **rewritten;
-                rewriter.push(&data, |url| sealer.seal(url))
+                let Rewritten { rewriter, sealer, ending, .. } = &mut **rewritten;
+                rewriter.push(&data, |url| {
+                    let path = sealer.path(url)?;
+                    ending.enter(&path);
+                    sealer.seal(&path)
+                })
             }
         }
     }
@@ -254,11 +265,15 @@ impl Body for ResponseBody {
             if this.is_over {
                 return Poll::Ready(None);
             }
-            if this.poll_drained(cx) {
-                // The lease goes with us: the upstream sees the stream's end.
-                this.is_over = true;
-                this.lease = None;
-                continue;
+            match this.poll_ended(cx) {
+                Poll::Ready(Ok(())) => {
+                    // The lease goes with us: the upstream sees the stream's end.
+                    this.is_over = true;
+                    this.lease = None;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Pending => {}
             }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
