@@ -1,4 +1,4 @@
-//! The application: binds, serves, drains. The binary and the tests come in by this door.
+//! The application: binds, serves, reloads, drains. The binary and the tests come in by this door.
 //!
 //! 1. One current-thread runtime per worker, each with its own listener and its own upstream
 //!    connections, sharing snapshot and caches. This costs less per request than one work-stealing
@@ -9,7 +9,17 @@
 //!    is still there after `drain_timeout` is cut.
 //! 4. Every task belongs to a tracker, every thread is waited for.
 
-use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZero,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -23,12 +33,16 @@ use crate::{
     admin::Admin,
     authenticate::{background::Background, outbound::Network},
     clock::Clock,
-    config::Settings,
+    config::{Loaded, Problem, Settings},
     forward::Worker,
     gateway::{Gateway, RefusalBudget},
     listener::{self, Balance, Listener, Service},
     metrics::Metrics,
-    snapshot::{BuildError, Snapshot, Surroundings},
+    reload::{
+        Outcome, Reloader,
+        watch::{self, Files, Source},
+    },
+    snapshot::{BuildError, InForce, Snapshot, Surroundings},
 };
 
 /// A gateway that serves.
@@ -39,8 +53,12 @@ pub struct App {
     metrics: Metrics,
     drain: CancellationToken,
     stop: CancellationToken,
+    reloader: Arc<Reloader>,
+    /// Has the configuration read again; closed, it is not followed any more.
+    asking: Option<SyncSender<()>>,
     workers_gone: mpsc::Receiver<()>,
     background_gone: mpsc::Receiver<()>,
+    background_here: Option<mpsc::Sender<()>>,
 }
 
 /// Why a gateway cannot start.
@@ -105,19 +123,21 @@ impl App {
             network: Network::Open,
             workers,
         };
-        let snapshot = Arc::new(Snapshot::build(settings, &surroundings)?);
+        let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
+        let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), surroundings));
         let admin = Admin {
-            snapshot: Arc::clone(&snapshot),
+            in_force: Arc::clone(&in_force),
             metrics: metrics.clone(),
             drain: drain.clone(),
             address: admin_address,
         };
         let (background_here, background_gone) = mpsc::channel(1);
-        let serving = Serving { snapshot, clock, metrics: metrics.clone(), drain: drain.clone() };
+        let serving = Serving { in_force, clock, metrics: metrics.clone(), drain: drain.clone() };
         let workers_gone = serving.start_workers(sockets)?;
+        let here = background_here.clone();
         let ended = stop.clone();
         thread::Builder::new().name("background".to_owned()).spawn(move || {
-            let here = background_here;
+            let here = here;
             runtime.block_on(async {
                 if let Ok(socket) = TcpListener::from_std(admin_socket) {
                     drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
@@ -134,9 +154,37 @@ impl App {
             metrics,
             drain,
             stop,
+            reloader,
+            asking: None,
             workers_gone,
             background_gone,
+            background_here: Some(background_here),
         })
+    }
+
+    /// Follows the configuration that it was started with: reads it again whenever its files
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be had.
+    pub fn follow(&mut self, source: Source, files: Files) -> io::Result<()> {
+        let (asking, asked) = sync_channel(1);
+        let here = self.background_here.clone();
+        watch::start((source, files), Arc::clone(&self.reloader), asked, here)?;
+        self.asking = Some(asking);
+        Ok(())
+    }
+
+    /// Has the configuration read again now, when it is followed.
+    pub fn read_again(&self) {
+        // Full: that it is to be read is known.
+        let _ = self.asking.as_ref().map(|asking| asking.try_send(()));
+    }
+
+    /// Puts another configuration in force, if it can be.
+    pub fn reload(&self, loaded: Result<Loaded, Vec<Problem>>) -> Outcome {
+        self.reloader.apply(loaded)
     }
 
     /// Where it listens, with the port that 0 became.
@@ -161,6 +209,7 @@ impl App {
         // Every worker holds a sender; the channel closes when the last one is gone.
         let _ = self.workers_gone.recv().await;
         self.stop.cancel();
+        drop((self.asking.take(), self.background_here.take()));
         let _ = self.background_gone.recv().await;
         info!("stopped");
     }
@@ -175,7 +224,7 @@ impl Drop for App {
 
 /// What all workers share.
 struct Serving {
-    snapshot: Arc<Snapshot>,
+    in_force: Arc<InForce>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     drain: CancellationToken,
@@ -187,26 +236,24 @@ impl Serving {
         sockets: Vec<std::net::TcpListener>,
     ) -> Result<mpsc::Receiver<()>, StartError> {
         let (here, gone) = mpsc::channel(1);
-        let limits = &self.snapshot.settings.listen.limits;
         let budget = RefusalBudget::default();
-        let views = Balance::new(sockets.len(), limits.max_connections);
+        let views = Balance::new(sockets.len());
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };
             let gateway = Gateway::new(
-                Arc::clone(&self.snapshot),
+                Arc::clone(&self.in_force),
                 worker,
                 Arc::clone(&self.clock),
                 budget.clone(),
             );
             let service = Service {
                 gateway,
-                limits: limits.clone(),
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
                 turned_away: Semaphore::new(MAX_TURNED_AWAY),
             };
-            let drain_timeout = self.snapshot.settings.listen.drain_timeout;
+            let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 runtime.block_on(async {
@@ -214,6 +261,7 @@ impl Serving {
                     let service = Arc::new(service);
                     let tasks = service.tasks.clone();
                     Listener { socket, balance, inbox, service }.run().await;
+                    let drain_timeout = in_force.load().settings.listen.drain_timeout;
                     finish(&tasks, drain_timeout).await;
                 });
                 // This cuts what outlived the drain; only then is the worker gone.

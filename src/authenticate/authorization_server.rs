@@ -13,11 +13,12 @@
 mod asking;
 
 use std::{
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Weak, atomic::AtomicU32},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use super::{
@@ -59,6 +60,9 @@ pub struct AuthorizationServer {
     cache: TokenCache,
     flights: Flights<Knowledge>,
     all_inactive_so_far: AtomicU32,
+    needs_whole_document: bool,
+    /// Ends the search for metadata when nobody needs the server any more.
+    _search: DropGuard,
 }
 
 /// What a server works with.
@@ -166,6 +170,7 @@ impl AuthorizationServer {
             None => outbound.clone(),
         };
         let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
+        let gone = CancellationToken::new();
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
             outbound,
@@ -181,13 +186,43 @@ impl AuthorizationServer {
             last_failure: ArcSwapOption::empty(),
             flights: Flights::default(),
             all_inactive_so_far: AtomicU32::new(0),
+            needs_whole_document,
+            _search: gone.clone().drop_guard(),
         });
         match discovery::configured(&server.settings, needs_whole_document) {
-            Some(Ok(discovered)) => drop(server.found(discovered)),
+            Some(Ok(discovered)) => drop(server.found(Arc::new(discovered))),
             Some(Err(error)) => server.last_failure.store(Some(Arc::new(error))),
-            None => server.background.spawn(Arc::clone(&server).keep_discovering()),
+            None => {
+                let search = Self::keep_discovering(Arc::downgrade(&server));
+                server.background.spawn(async move {
+                    // The outcome is the same: there is nothing more to find.
+                    let _ = gone.run_until_cancelled(search).await;
+                });
+            }
         }
         Ok(server)
+    }
+
+    /// Whether it can go on with these settings as it is.
+    pub fn serves(
+        &self,
+        settings: &AuthorizationServerSettings,
+        needs_whole_document: bool,
+    ) -> bool {
+        *self.settings == *settings && self.needs_whole_document == needs_whole_document
+    }
+
+    /// Begins with the metadata that another one has found at the same place.
+    pub fn learn_from(&self, other: &Self) {
+        let (ours, theirs) = (&self.settings, &other.settings);
+        let is_same_document = ours.issuer == theirs.issuer
+            && ours.metadata_url == theirs.metadata_url
+            && ours.metadata == theirs.metadata
+            && self.needs_whole_document == other.needs_whole_document;
+        if let (true, None, Some(found)) = (is_same_document, self.discovered(), other.discovered())
+        {
+            self.found(found);
+        }
     }
 
     /// The configured settings.
@@ -308,38 +343,47 @@ impl AuthorizationServer {
     }
 
     /// Puts newly found metadata in force; whether they are the first.
-    fn found(&self, discovered: Discovered) -> bool {
+    fn found(&self, discovered: Arc<Discovered>) -> bool {
         if let (Some(verifier), Some(url)) = (&self.verifier, &discovered.jwks_uri) {
             verifier.set_jwks_uri(url.clone());
         }
-        self.discovered.swap(Some(Arc::new(discovered))).is_none()
+        self.discovered.swap(Some(discovered)).is_none()
     }
 
-    async fn keep_discovering(self: Arc<Self>) {
+    async fn keep_discovering(server: Weak<Self>) {
         let mut pause = FIRST_PAUSE;
-        loop {
-            match discovery::discover(&self.outbound, &self.settings).await {
-                Ok(discovered) => {
-                    if self.found(discovered) {
-                        let name = &*self.settings.name;
-                        info!(authorization_server = name, "authorization server metadata found");
-                    }
+        while let Some(server) = server.upgrade() {
+            let wait = match server.discover().await {
+                Ok(()) => {
                     pause = FIRST_PAUSE;
-                    tokio::time::sleep(REFRESH_PAUSE).await;
+                    REFRESH_PAUSE
                 }
                 Err(error) => {
                     warn!(
-                        authorization_server = &*self.settings.name,
+                        authorization_server = &*server.settings.name,
                         error = %error,
                         retry_in_seconds = pause.as_secs_f64(),
                         "authorization server metadata cannot be read"
                     );
-                    self.last_failure.store(Some(Arc::new(error)));
-                    tokio::time::sleep(pause).await;
+                    server.last_failure.store(Some(Arc::new(error)));
+                    let wait = pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
+                    wait
                 }
-            }
+            };
+            // Who waits needs no server.
+            drop(server);
+            tokio::time::sleep(wait).await;
         }
+    }
+
+    async fn discover(&self) -> Result<(), DiscoveryError> {
+        let discovered = discovery::discover(&self.outbound, &self.settings).await?;
+        if self.found(Arc::new(discovered)) {
+            let name = &*self.settings.name;
+            info!(authorization_server = name, "authorization server metadata found");
+        }
+        Ok(())
     }
 }
 

@@ -27,6 +27,32 @@ impl Authenticator {
     }
 }
 
+/// What a route that judges anew makes of a token that it took before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// Its authorization server must be asked: it is not known as it was.
+    Asked,
+    /// It is not acceptable any more.
+    Refused,
+    /// It is as good as it was.
+    Taken,
+}
+
+impl Authenticator {
+    /// Judges a token by what is known of it.
+    pub fn judge_again(&self, identity: &TokenIdentity) -> Renewed {
+        let mut servers = self.authorization_servers().iter();
+        let Some(server) = servers.find(|server| server.settings().issuer == *identity.issuer())
+        else {
+            return Renewed::Refused;
+        };
+        if !std::sync::Arc::ptr_eq(server, &identity.server) {
+            return Renewed::Asked;
+        }
+        if self.judge(identity).is_ok() { Renewed::Taken } else { Renewed::Refused }
+    }
+}
+
 impl TokenIdentity {
     /// When it ends, by the wall clock; `None` when it does not say.
     pub fn ends_at(&self) -> Option<f64> {

@@ -10,7 +10,7 @@ use crate::{
     forward::{
         self, Outgoing,
         headers::{Forwarded, X_REQUEST_ID},
-        request_body::RequestBody,
+        request_body::{BodyLimits, RequestBody},
     },
     rejection::Rejection,
     resource::ProtectedResource,
@@ -57,6 +57,7 @@ impl Head {
 pub(super) struct Stage<'a> {
     pub(super) resource: &'a Arc<ProtectedResource>,
     pub(super) destination: Unopened,
+    pub(super) limits: BodyLimits,
 }
 
 /// Where a request would go, before its reference is opened.

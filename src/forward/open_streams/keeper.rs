@@ -118,9 +118,10 @@ impl OpenStreams {
         for held in due {
             let Some(token) = held.token().cloned() else { continue };
             let Ok(_turn) = self.turns.acquire().await else { return };
-            let judged = self.authenticator.verify_again(token).await;
+            let judge = self.judge.load_full();
+            let judged = judge.authenticator.verify_again(token).await;
             let now = self.clock.instant();
-            if held.learn(judged, |token| self.policy.keeps(token), now) {
+            if held.learn(judged, |token| judge.policy.keeps(token), now) {
                 self.wake.notify_one();
             }
         }
