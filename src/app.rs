@@ -98,8 +98,7 @@ impl App {
         clock: Arc<dyn Clock>,
         workers: usize,
     ) -> Result<Self, StartError> {
-        let metrics = Metrics::new()?;
-        metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+        let metrics = registered()?;
         let bind_error = |key, address| move |source| StartError::Bind { key, address, source };
         let address = settings.listen.address;
         let sockets =
@@ -325,6 +324,12 @@ const CUTTING: Duration = Duration::from_millis(100);
 
 /// Connections of one worker beyond the limit that are answered at once.
 const MAX_TURNED_AWAY: usize = 256;
+
+fn registered() -> prometheus::Result<Metrics> {
+    let metrics = Metrics::new()?;
+    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+    Ok(metrics)
+}
 
 fn revision() -> &'static str {
     option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")

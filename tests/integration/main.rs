@@ -14,6 +14,7 @@ mod introspection;
 mod key_sets;
 mod operators;
 mod refusals;
+mod reload;
 mod rules;
 mod service_accounts;
 mod tokens;
