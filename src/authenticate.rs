@@ -219,13 +219,77 @@ impl TokenIdentity {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
+    use super::{
+        Authenticator, TokenIdentity, VerifiedToken,
+        authorization_server::{AuthorizationServer, Means},
+        background::Background,
+        claims::Claims,
+        introspection::Rules,
+        outbound::Network,
+        token_facts::{Evidence, TokenFacts},
+    };
+    use crate::clock::Clock;
     use crate::config::settings::{
-        AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
+        AccessTokens, AudienceMatch, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
         IntrospectionSettings, JwtSettings,
     };
-    use crate::oauth::SignatureAlgorithm;
+    use crate::metrics::Metrics;
+    use crate::oauth::{BearerToken, SignatureAlgorithm};
+
+    /// Tokens of one authorization server that nobody can reach.
+    pub(crate) struct TestTokens {
+        pub(crate) authenticator: Arc<Authenticator>,
+        server: Arc<AuthorizationServer>,
+    }
+
+    impl TestTokens {
+        pub(crate) fn new(
+            settings: AuthorizationServerSettings,
+            clock: &Arc<dyn Clock>,
+            background: &Background,
+        ) -> Self {
+            let means = Means {
+                clock: Arc::clone(clock),
+                background: background.clone(),
+                network: Network::Offline(None),
+            };
+            let metrics = Metrics::new().unwrap().authorization_server(&settings.name);
+            let server =
+                AuthorizationServer::start(Arc::new(settings), false, metrics, means).unwrap();
+            let authenticator = Authenticator {
+                servers: [Arc::clone(&server)].into(),
+                elsewhere: [].into(),
+                audiences: Vec::new(),
+                audience_match: AudienceMatch::Off,
+                wanted: None,
+                route: "notes".into(),
+                clock: Arc::clone(clock),
+            };
+            Self { authenticator: Arc::new(authenticator), server }
+        }
+
+        /// A token that was introspected, with these claims.
+        pub(crate) fn verified(&self, token: &str, claims: &str) -> VerifiedToken {
+            self.token(token, claims, Evidence::Introspection)
+        }
+
+        /// A token whose signature was verified, with these claims.
+        pub(crate) fn signed(&self, token: &str, claims: &str) -> VerifiedToken {
+            self.token(token, claims, Evidence::Signature)
+        }
+
+        fn token(&self, token: &str, claims: &str, evidence: Evidence) -> VerifiedToken {
+            let token = BearerToken::parse(token.as_bytes()).unwrap();
+            let claims = Claims::parse(claims.as_bytes()).unwrap();
+            let rules = Rules::new(self.server.settings());
+            let facts = TokenFacts::read(&claims, &rules, &token.digest()).unwrap();
+            let facts = Arc::new(TokenFacts { evidence, ..facts });
+            let identity = TokenIdentity { facts, server: Arc::clone(&self.server) };
+            VerifiedToken { identity, token }
+        }
+    }
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
         AuthorizationServerSettings {

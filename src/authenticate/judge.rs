@@ -198,16 +198,11 @@ fn in_its_words(provider: Option<Provider>, cure: Cure) -> String {
 
 /// `exp`, when it has passed.
 fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
-    facts.expires_at.filter(|_| ends_at(facts, skew).is_some_and(|end| end <= now))
-}
-
-/// When a token ends, by the wall clock; `None` when it does not say.
-pub(super) fn ends_at(facts: &TokenFacts, skew: f64) -> Option<f64> {
     let lenience = match facts.evidence {
         Evidence::Introspection | Evidence::Userinfo => 0.0,
         Evidence::Signature => skew,
     };
-    facts.expires_at.map(|exp| exp + lenience)
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
 }
 
 const MAX_SHOWN_CHARACTERS: usize = 80;

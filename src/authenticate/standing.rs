@@ -1,18 +1,19 @@
 //! What a token that was good means for what stays open longer than its request.
 //!
-//! 1. When it ends is decided by the one function that judges `exp` on every request.
+//! 1. It lasts until `clock_skew` after its `exp`, however it is judged: clients refresh when a token
+//!    has expired, many of them when a request is refused for that, and need a moment to show the
+//!    new one. Requests are judged as ever.
 //! 2. A token that its authorization server was asked about is asked about again the usual way,
 //!    with the usual memory: nobody is asked while what is remembered is fresh.
-//! 3. Of two tokens the newer is the one issued later; where they do not say, the one that ends
-//!    later.
+//! 3. Of two tokens of one session the newer is the one issued later; where they do not say, the
+//!    one that ends later.
 //!
 //! What stays open, and for how long, is not known here.
 
 use std::time::{Duration, Instant};
 
 use super::{
-    AuthenticateError, Authenticator, TokenIdentity, VerifiedToken,
-    judge::ends_at,
+    AuthenticateError, Authenticator, TokenFault, TokenIdentity, VerifiedToken,
     token_facts::{Evidence, TokenFacts},
 };
 use crate::oauth::{BearerToken, TokenDigest};
@@ -49,14 +50,24 @@ impl Authenticator {
         if !std::sync::Arc::ptr_eq(server, &identity.server) {
             return Renewed::Asked;
         }
-        if self.judge(identity).is_ok() { Renewed::Taken } else { Renewed::Refused }
+        match self.judge(identity) {
+            Ok(()) => Renewed::Taken,
+            // When time runs out is not for a change of configuration to say.
+            Err(invalid) if invalid.fault() == TokenFault::Expired => Renewed::Taken,
+            Err(_) => Renewed::Refused,
+        }
     }
 }
 
 impl TokenIdentity {
-    /// When it ends, by the wall clock; `None` when it does not say.
-    pub fn ends_at(&self) -> Option<f64> {
-        ends_at(&self.facts, self.server.settings().clock_skew.as_secs_f64())
+    /// Until when it lasts, by the wall clock; `None` when it does not say.
+    pub fn lasts_until(&self) -> Option<f64> {
+        self.facts.expires_at.map(|exp| exp + self.server.settings().clock_skew.as_secs_f64())
+    }
+
+    /// Whether its `exp` has passed, so that nobody calls it active any more.
+    pub fn has_expired(&self, unix_seconds: f64) -> bool {
+        self.facts.expires_at.is_some_and(|exp| exp <= unix_seconds)
     }
 
     /// Whether only its authorization server can say that it is still active.
@@ -92,24 +103,29 @@ impl TokenIdentity {
         self.facts.scope.covers(&other.facts.scope) && self.facts.kept == other.facts.kept
     }
 
-    /// Whether it takes the place of another token of the same principal.
+    /// Whether it ends later than another one, or at the same time.
+    pub fn outlasts(&self, other: &Self) -> bool {
+        outlasts(&self.facts, &other.facts)
+    }
+
+    /// Whether it takes the place of another token of the same session.
     pub fn is_newer_than(&self, other: &Self) -> bool {
-        is_newer(&self.facts, self.ends_at(), (&other.facts, other.ends_at()))
+        is_newer(&self.facts, &other.facts)
     }
 }
 
-fn is_newer(
-    facts: &TokenFacts,
-    end: Option<f64>,
-    (other, other_end): (&TokenFacts, Option<f64>),
-) -> bool {
-    match (facts.issued_at, other.issued_at) {
-        (Some(one), Some(another)) if (one - another).abs() > f64::EPSILON => one > another,
-        _ => match (end, other_end) {
-            (Some(end), Some(other_end)) => end >= other_end,
-            (None, _) => true,
-            (Some(_), None) => false,
-        },
+fn is_newer(one: &TokenFacts, other: &TokenFacts) -> bool {
+    match (one.issued_at, other.issued_at) {
+        (Some(at), Some(other_at)) if (at - other_at).abs() > f64::EPSILON => at > other_at,
+        _ => outlasts(one, other),
+    }
+}
+
+fn outlasts(one: &TokenFacts, other: &TokenFacts) -> bool {
+    match (one.expires_at, other.expires_at) {
+        (Some(end), Some(other_end)) => end >= other_end,
+        (None, _) => true,
+        (Some(_), None) => false,
     }
 }
 
@@ -137,10 +153,7 @@ mod tests {
             (r#"{"exp":50}"#, r"{}", false),
             (r"{}", r"{}", true),
         ] {
-            let (one_facts, other_facts) = (facts(one), facts(other));
-            let (end, other_end) = (ends_at(&one_facts, 0.0), ends_at(&other_facts, 0.0));
-            let found = is_newer(&one_facts, end, (&other_facts, other_end));
-            assert_eq!(found, is_newer_one, "{one} {other}");
+            assert_eq!(is_newer(&facts(one), &facts(other)), is_newer_one, "{one} {other}");
         }
     }
 }

@@ -4,10 +4,10 @@
 //!    principal has shown for that session is over. Whatever request of the session shows a newer
 //!    one, on whichever worker, it counts from then on.
 //! 2. The session is that of `Mcp-Session-Id`, or the message endpoint that an HTTP+SSE stream has
-//!    named. Before it is named, and where there is none, every token counts that the principal
-//!    shows on the route.
+//!    named. Before it is named, and where there is none, the token that ends last counts of all
+//!    that the principal shows on the route.
 //! 3. A stream that a POST subscribed to ends with its own token.
-//! 4. A token is over when it has expired, as every request is judged; when its authorization server
+//! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
 //!    says that it is not active, or says less of it than the route demands; when the key that
 //!    verified it is gone from the key set. What else can be told is told by `keeper`.
 //! 5. When a route's configuration changes, all its open streams are judged by the new one.
@@ -36,7 +36,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    held_token::{HeldToken, HeldTokens},
+    held_token::{HeldToken, HeldTokens, Reach},
     judge::Judge,
     key::Key,
 };
@@ -85,7 +85,7 @@ struct Entry {
     streams: usize,
     /// Tells it from a later entry with the same key.
     number: u64,
-    is_own: bool,
+    reach: Reach,
 }
 
 /// An open stream's entry; it leaves when this is dropped.
@@ -94,7 +94,8 @@ pub struct Tenure {
     key: Key,
     number: u64,
     ended: CancellationToken,
-    is_sessionless: bool,
+    /// Whether its session is what it names itself.
+    is_movable: bool,
     principal: Principal,
 }
 
@@ -133,17 +134,21 @@ impl OpenStreams {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let key = Key::new(token.principal(), session, number);
         let held = self.tokens.hold(token, token.token().digest(), self.clock.instant());
-        let is_own = session == StreamSession::Own;
         // What the request was judged by may have been replaced meanwhile.
         held.is_judged_by(&self.judge.load(), self.clock.instant());
-        let (number, ended) = self.join(key, (held, is_own), number, drain);
+        let reach = match session {
+            StreamSession::Endpoint(_) | StreamSession::Id(_) => Reach::Session,
+            StreamSession::None => Reach::Principal,
+            StreamSession::Own => Reach::Stream,
+        };
+        let (number, ended) = self.join(key, (held, reach), number, drain);
         self.start_watching();
         Tenure {
             streams: Arc::clone(self),
             key,
             number,
             ended,
-            is_sessionless: session == StreamSession::None,
+            is_movable: session == StreamSession::None,
             principal: *token.principal(),
         }
     }
@@ -163,7 +168,7 @@ impl OpenStreams {
     /// A token turned out to be inactive.
     pub fn revoked(&self, digest: &TokenDigest) {
         if let Some(held) = self.tokens.find(digest) {
-            held.is_inactive();
+            held.is_inactive(self.clock.unix_seconds());
             self.wake.notify_one();
         }
     }
@@ -176,7 +181,7 @@ impl OpenStreams {
     fn join(
         &self,
         key: Key,
-        (held, is_own): (Arc<HeldToken>, bool),
+        (held, reach): (Arc<HeldToken>, Reach),
         number: u64,
         drain: &CancellationToken,
     ) -> (u64, CancellationToken) {
@@ -184,15 +189,14 @@ impl OpenStreams {
             Slot::Occupied(mut entry) => {
                 let entry = entry.get_mut();
                 entry.streams += 1;
-                if !Arc::ptr_eq(&entry.newest, &held) && held.is_newer_than(&entry.newest) {
+                if held.replaces(&entry.newest, entry.reach) {
                     entry.newest = held;
                 }
                 (entry.number, entry.ended.clone())
             }
             Slot::Vacant(slot) => {
                 let ended = drain.child_token();
-                let entry =
-                    Entry { newest: held, ended: ended.clone(), streams: 1, number, is_own };
+                let entry = Entry { newest: held, ended: ended.clone(), streams: 1, number, reach };
                 slot.insert(entry);
                 (number, ended)
             }
@@ -202,7 +206,8 @@ impl OpenStreams {
     fn renew(&self, key: Key, token: &VerifiedToken) {
         let mut shard = self.shard(&key);
         let Some(entry) = shard.get_mut(&key) else { return };
-        if entry.newest.is_replaced_by(token) && self.judge.load().policy.keeps(token) {
+        if entry.newest.is_replaced_by(token, entry.reach) && self.judge.load().policy.keeps(token)
+        {
             entry.newest = self.tokens.hold(token, token.token().digest(), self.clock.instant());
         }
     }
@@ -233,16 +238,16 @@ impl Tenure {
         &self.ended
     }
 
-    /// The stream has named its message endpoint: from now on that is its session. False where it
-    /// has one already.
+    /// The stream has named its message endpoint: from now on that is its session. False where
+    /// nothing changes, as in a session of another kind.
     pub fn enter(&mut self, endpoint: &str, drain: &CancellationToken) -> bool {
-        if !std::mem::take(&mut self.is_sessionless) {
-            return false;
-        }
         let number = self.streams.next_number.fetch_add(1, Ordering::Relaxed);
         let key = Key::new(&self.principal, StreamSession::Endpoint(endpoint), number);
+        if !self.is_movable || key == self.key {
+            return false;
+        }
         let Some(held) = self.streams.leave(self.key, self.number) else { return false };
-        (self.number, self.ended) = self.streams.join(key, (held, false), number, drain);
+        (self.number, self.ended) = self.streams.join(key, (held, Reach::Session), number, drain);
         self.key = key;
         true
     }

@@ -17,4 +17,5 @@ mod refusals;
 mod reload;
 mod rules;
 mod service_accounts;
+mod stream_ends;
 mod tokens;

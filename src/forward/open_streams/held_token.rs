@@ -49,6 +49,17 @@ enum Standing {
     Over(End),
 }
 
+/// What a token keeps open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The streams of a principal that are of no session.
+    Principal,
+    /// The streams of one session.
+    Session,
+    /// One stream, and no other token does.
+    Stream,
+}
+
 /// Why a token keeps nothing open any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -153,20 +164,21 @@ impl HeldToken {
         self.lock().identity.clone()
     }
 
-    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+    /// Whether it takes another's place, as the newest token within `reach`.
+    pub(super) fn replaces(&self, other: &Self, reach: Reach) -> bool {
         let identity = self.identity();
-        identity.is_newer_than(&other.lock().identity)
+        self.digest != other.digest && is_newest(&identity, &other.lock().identity, reach)
     }
 
     /// Whether a token that is shown takes its place.
-    pub(super) fn is_replaced_by(&self, shown: &VerifiedToken) -> bool {
+    pub(super) fn is_replaced_by(&self, shown: &VerifiedToken, reach: Reach) -> bool {
         let state = self.lock();
         let identity = shown.identity();
         // Nearly every request: the same token, remembered once.
         if state.identity.is_same(identity) || shown.token().digest() == self.digest {
             return false;
         }
-        identity.is_newer_than(&state.identity)
+        is_newest(identity, &state.identity, reach)
     }
 
     /// Looks how it stands; whoever hears that it is due must ask.
@@ -175,11 +187,14 @@ impl HeldToken {
         if let Standing::Over(end) = state.standing {
             return Outlook::Over(end);
         }
-        let end = state.identity.ends_at();
+        let end = state.identity.lasts_until();
         if end.is_some_and(|end| end <= now.unix_seconds) {
             return Outlook::Over(End::Expired);
         }
-        let mut is_due = !state.is_asked && state.due <= now.instant;
+        // Of an expired token nothing is left to learn: it lasts a moment longer, or it is replaced.
+        let mut is_due = !state.is_asked
+            && state.due <= now.instant
+            && !state.identity.has_expired(now.unix_seconds);
         if is_due && self.token.is_some() {
             state.is_asked = true;
         } else if is_due {
@@ -195,12 +210,13 @@ impl HeldToken {
         Outlook::Good { grants_less: state.standing == Standing::Less, is_due, left }
     }
 
-    /// Takes in what came of asking; whether it is over or grants less.
+    /// Takes in what came of asking, which is as old as the question; whether it is over or grants
+    /// less.
     pub(super) fn learn(
         &self,
         judged: Result<VerifiedToken, AuthenticateError>,
         suffices: impl FnOnce(&VerifiedToken) -> bool,
-        now: Instant,
+        (asked_at, now): (Moment, f64),
     ) -> bool {
         let mut state = self.lock();
         state.is_asked = false;
@@ -209,11 +225,13 @@ impl HeldToken {
             Ok(token) => {
                 let identity = token.identity().clone();
                 let grants_less = !identity.grants_no_less_than(&state.identity);
-                state.due = next_look(&identity, &self.digest, now);
+                state.due = next_look(&identity, &self.digest, asked_at.instant);
                 state.identity = identity;
                 state.is_unanswered = false;
                 if grants_less { Standing::Less } else { state.standing }
             }
+            // It expired between question and answer.
+            Err(AuthenticateError::Invalid(_)) if state.identity.has_expired(now) => return false,
             Err(AuthenticateError::Invalid(invalid)) => Standing::Over(match invalid.fault() {
                 TokenFault::Expired => End::Expired,
                 TokenFault::Inactive => End::Inactive,
@@ -228,7 +246,7 @@ impl HeldToken {
                 | TokenFault::WrongIssuer => End::Unacceptable,
             }),
             Err(error) => {
-                state.due = now + RETRY_PAUSE;
+                state.due = asked_at.instant + RETRY_PAUSE;
                 if !std::mem::replace(&mut state.is_unanswered, true) {
                     tracing::warn!(
                         error = %error,
@@ -259,9 +277,12 @@ impl HeldToken {
         }
     }
 
-    /// Somebody heard that it is not active.
-    pub(super) fn is_inactive(&self) {
-        self.lock().standing = Standing::Over(End::Inactive);
+    /// Somebody heard that it is not active; of an expired token that says nothing.
+    pub(super) fn is_inactive(&self, unix_seconds: f64) {
+        let mut state = self.lock();
+        if !state.identity.has_expired(unix_seconds) {
+            state.standing = Standing::Over(End::Inactive);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -279,6 +300,15 @@ impl End {
             Self::ScopesMissing => "insufficient_scope",
             Self::Unacceptable => "token_unacceptable",
         }
+    }
+}
+
+/// Several clients may use a principal at a time, each with a token of its own: where nothing tells
+/// them apart, none ends what another keeps.
+fn is_newest(one: &TokenIdentity, other: &TokenIdentity, reach: Reach) -> bool {
+    match reach {
+        Reach::Principal => one.outlasts(other),
+        Reach::Session | Reach::Stream => one.is_newer_than(other),
     }
 }
 

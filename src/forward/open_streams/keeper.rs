@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::{
     OpenStreams,
-    held_token::{End, HeldToken, Moment, Outlook},
+    held_token::{End, HeldToken, Moment, Outlook, Reach},
 };
 use crate::oauth::{ClientId, Subject};
 
@@ -66,14 +66,13 @@ impl OpenStreams {
     }
 
     /// Looks at every stream once, and says how long the next look can wait.
-    fn look(self: &Arc<Self>) -> Duration {
-        let (unix_seconds, instant) = (self.clock.unix_seconds(), self.clock.instant());
-        let moment = Moment { unix_seconds, instant };
+    pub(super) fn look(self: &Arc<Self>) -> Duration {
+        let moment = self.now();
         let left = LONGEST_PAUSE.as_secs_f64();
         let mut round = Round { moment, ended: Vec::new(), due: Vec::new(), left };
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            shard.retain(|_, entry| match round.end_of(&entry.newest, entry.is_own) {
+            shard.retain(|_, entry| match round.end_of(&entry.newest, entry.reach) {
                 Some(end) => {
                     let (signal, held) = (entry.ended.clone(), Arc::clone(&entry.newest));
                     round.ended.push(Ended { signal, streams: entry.streams, held, end });
@@ -89,6 +88,10 @@ impl OpenStreams {
         self.tokens.settle();
         self.ask_about(round.due);
         Duration::try_from_secs_f64(round.left).unwrap_or(LONGEST_PAUSE).max(BREATH)
+    }
+
+    fn now(&self) -> Moment {
+        Moment { unix_seconds: self.clock.unix_seconds(), instant: self.clock.instant() }
     }
 
     fn end(&self, Ended { signal, streams, held, end }: &Ended) {
@@ -119,9 +122,10 @@ impl OpenStreams {
             let Some(token) = held.token().cloned() else { continue };
             let Ok(_turn) = self.turns.acquire().await else { return };
             let judge = self.judge.load_full();
+            let asked_at = self.now();
             let judged = judge.authenticator.verify_again(token).await;
-            let now = self.clock.instant();
-            if held.learn(judged, |token| judge.policy.keeps(token), now) {
+            let times = (asked_at, self.clock.unix_seconds());
+            if held.learn(judged, |token| judge.policy.keeps(token), times) {
                 self.wake.notify_one();
             }
         }
@@ -130,11 +134,13 @@ impl OpenStreams {
 
 impl Round {
     /// Whether and why streams of this token end.
-    fn end_of(&mut self, held: &Arc<HeldToken>, is_own: bool) -> Option<End> {
+    fn end_of(&mut self, held: &Arc<HeldToken>, reach: Reach) -> Option<End> {
         match held.look(self.moment) {
             Outlook::Over(end) => Some(end),
             // What a subscription was let in for was judged message by message, once: it asks anew.
-            Outlook::Good { grants_less: true, .. } if is_own => Some(End::ScopesMissing),
+            Outlook::Good { grants_less: true, .. } if reach == Reach::Stream => {
+                Some(End::ScopesMissing)
+            }
             Outlook::Good { is_due, left, .. } => {
                 self.left = self.left.min(left);
                 if is_due {
