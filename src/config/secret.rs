@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use crate::oauth::Secret;
@@ -23,6 +24,11 @@ pub trait Environment {
 
     /// Whether there is a file at this path.
     fn has_file(&self, path: &Path) -> bool;
+
+    /// When a file was last written, as far as can be told.
+    fn modified(&self, _path: &Path) -> Option<SystemTime> {
+        None
+    }
 
     /// Whether everybody on this machine may read a file, as far as can be told.
     fn is_open_to_all(&self, _path: &Path) -> bool {
@@ -48,6 +54,10 @@ impl Environment for ProcessEnvironment {
 
     fn has_file(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn modified(&self, path: &Path) -> Option<SystemTime> {
+        path.metadata().and_then(|file| file.modified()).ok()
     }
 
     #[cfg(unix)]

@@ -1,11 +1,11 @@
 //! When to read the configuration again: its file and every file that it names are looked at.
 //!
-//! 1. Contents are compared, not times: a symlink that is swapped, a file that is renamed over
+//! 1. What is in the files is compared, not when it was written: a symlink that is swapped, a file that is renamed over
 //!    another, a permission that is lost all count, and a file that is only touched does not.
 //! 2. Which files there are is learnt from reading the configuration: whatever is asked of its
 //!    [`Environment`], missing files too.
-//! 3. A change is acted upon when nothing has changed for two looks: a file being written is not
-//!    read half-way. Whoever sends SIGHUP is not kept waiting.
+//! 3. A change is acted upon when nothing was written between three looks and the reading: a file
+//!    being written is not read half-way. Whoever sends SIGHUP is not kept waiting.
 //! 4. What was refused is not read again until a file changes.
 //!
 //! Looking is done every second and reads each file: with the few kilobytes there are, it costs less
@@ -21,12 +21,12 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Outcome, Reloader};
+use super::Reloader;
 use crate::{
     authorize::rule_tests,
     config::{Environment, Loaded, Overrides, Problem},
@@ -48,6 +48,17 @@ struct Content {
     /// What was there: the digest of all bytes.
     found: Result<Box<[u8]>, io::ErrorKind>,
     limit: usize,
+    /// When it was written; for telling whether somebody still writes.
+    modified: Option<SystemTime>,
+}
+
+impl Files {
+    /// Whether the same is in all files, whenever it was written.
+    fn say_the_same_as(&self, other: &Self) -> bool {
+        let found = |files: &Self| files.0.values().map(|each| each.found.clone()).collect();
+        let (ours, theirs): (Vec<_>, Vec<_>) = (found(self), found(other));
+        ours == theirs && self.0.keys().eq(other.0.keys())
+    }
 }
 
 impl Source {
@@ -73,8 +84,7 @@ impl Source {
     /// Looks at the same files again.
     fn look(&self, files: &Files) -> Files {
         let look = |(path, content): (&PathBuf, &Content)| {
-            let bytes = self.environment.read_file(path, content.limit);
-            (path.clone(), Content::new(&bytes, content.limit))
+            (path.clone(), Content::read(&*self.environment, path, content.limit).1)
         };
         Files(files.0.iter().map(look).collect())
     }
@@ -91,26 +101,35 @@ impl Source {
             };
             let change = changes.look(self.look(&changes.known));
             pause = if change == Change::UnderWay { PAUSE } else { CALM_PAUSE };
-            if is_asked || change == Change::Done {
-                changes = Changes::since(self.reload(reloader).1);
-                pause = CALM_PAUSE;
+            if !is_asked && change != Change::Done {
+                continue;
             }
+            let (loaded, read) = self.read();
+            // Somebody writes after all.
+            if !is_asked && !changes.have_rested_at(&read) {
+                pause = PAUSE;
+                continue;
+            }
+            reloader.apply(loaded);
+            (changes, pause) = (Changes::since(read), CALM_PAUSE);
         }
-    }
-
-    fn reload(&self, reloader: &Reloader) -> (Outcome, Files) {
-        let (loaded, files) = self.read();
-        (reloader.apply(loaded), files)
     }
 }
 
 impl Content {
-    fn new(bytes: &io::Result<Vec<u8>>, limit: usize) -> Self {
-        let found = match bytes {
+    fn read(
+        environment: &dyn Environment,
+        path: &Path,
+        limit: usize,
+    ) -> (io::Result<Vec<u8>>, Self) {
+        // Before it is read: what is written meanwhile has a later time.
+        let modified = environment.modified(path);
+        let bytes = environment.read_file(path, limit);
+        let found = match &bytes {
             Ok(bytes) => Ok(digest(&SHA256, bytes).as_ref().into()),
             Err(error) => Err(error.kind()),
         };
-        Self { found, limit }
+        (bytes, Self { found, limit, modified })
     }
 }
 
@@ -126,14 +145,17 @@ impl Environment for Recorder<'_> {
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        let bytes = self.inner.read_file(path, limit);
-        let content = Content::new(&bytes, limit);
+        let (bytes, content) = Content::read(self.inner, path, limit);
         self.files.borrow_mut().0.insert(path.to_owned(), content);
         bytes
     }
 
     fn has_file(&self, path: &Path) -> bool {
         self.inner.has_file(path)
+    }
+
+    fn modified(&self, path: &Path) -> Option<SystemTime> {
+        self.inner.modified(path)
     }
 
     fn is_open_to_all(&self, path: &Path) -> bool {
@@ -166,7 +188,7 @@ impl Changes {
     }
 
     fn look(&mut self, seen: Files) -> Change {
-        if seen == self.known {
+        if seen.say_the_same_as(&self.known) {
             self.latest = None;
             return Change::None;
         }
@@ -176,6 +198,13 @@ impl Changes {
         };
         self.latest = Some((seen, rested));
         if rested >= LOOKS { Change::Done } else { Change::UnderWay }
+    }
+
+    /// Whether what was read is what the last look saw, as far as it looked.
+    fn have_rested_at(&self, read: &Files) -> bool {
+        self.latest.as_ref().is_some_and(|(latest, _)| {
+            latest.0.iter().all(|(path, seen)| read.0.get(path).is_none_or(|read| read == seen))
+        })
     }
 }
 

@@ -215,8 +215,7 @@ routes:
 ";
 
 /// A second route, to be put after the usual configuration.
-pub(crate) const TASKS: &str = "\
-  tasks:
+pub(crate) const TASKS: &str = "  tasks:
     path: /tasks
     upstream: UPSTREAM
     required_scopes: [notes.read]

@@ -22,7 +22,8 @@ impl Environment for Memory {
 }
 
 fn files(text: &str) -> Files {
-    let content = Content::new(&Ok(text.as_bytes().to_vec()), 10);
+    let found = Ok(digest(&SHA256, text.as_bytes()).as_ref().into());
+    let content = Content { found, limit: 10, modified: None };
     Files(BTreeMap::from([(PathBuf::from("a"), content)]))
 }
 
@@ -88,12 +89,30 @@ fn look_sees_contents_and_errors() {
     assert_eq!(source.look(&read), read);
     std::fs::write(folder.join("next"), "one").unwrap();
     std::fs::rename(folder.join("next"), &other).unwrap();
-    assert_eq!(source.look(&read), read, "the same content is the same");
+    let touched = source.look(&read);
+    assert!(touched.say_the_same_as(&read), "the same content is the same");
     std::fs::write(&other, "two").unwrap();
     let second = source.look(&read);
-    assert_ne!(second, read);
+    assert!(!second.say_the_same_as(&read));
     std::fs::remove_file(&path).unwrap();
     let third = source.look(&read);
-    assert!(third != read && third != second);
+    assert!(!third.say_the_same_as(&read) && !third.say_the_same_as(&second));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn file_that_is_written_again_and_again_is_not_at_rest_whatever_a_look_sees() {
+    let at = |seconds| {
+        let Files(mut files) = files("");
+        let modified = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        files.values_mut().for_each(|content| content.modified = modified);
+        Files(files)
+    };
+    let mut changes = Changes::since(files("a"));
+    for second in 0..10 {
+        assert_eq!(changes.look(at(second)), Change::UnderWay);
+    }
+    assert_eq!(changes.look(at(9)), Change::UnderWay);
+    assert_eq!(changes.look(at(9)), Change::Done);
+    assert!(changes.have_rested_at(&at(9)) && !changes.have_rested_at(&at(10)));
 }
