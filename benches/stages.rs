@@ -5,6 +5,10 @@
 
 #[path = "stages/jwt.rs"]
 mod jwt;
+#[path = "stages/lists.rs"]
+mod lists;
+#[path = "stages/operation.rs"]
+mod operation;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 

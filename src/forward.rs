@@ -9,12 +9,15 @@
 //! 4. `Mcp-Session-Id` values are sealed on their way out; requests of revision 2026-07-28 have no
 //!    session.
 //! 5. The wait for the response head is bounded; streams have no total limit.
+//! 6. Where lists are filtered, nothing passes that the filter did not read ([`list_filter`]).
 //!
 //! A request that may have reached an upstream is never sent twice.
 
 pub mod endpoint;
 pub mod endpoint_event;
+pub mod event_stream;
 pub mod headers;
+pub mod list_filter;
 pub mod open_streams;
 pub mod pool;
 pub mod request_body;
@@ -22,25 +25,24 @@ pub mod response_body;
 pub mod session;
 
 mod ending;
+mod response;
 mod response_head;
 
 use std::sync::Arc;
 
-use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri::PathAndQuery,
-};
-use hyper::body::Incoming;
-use prometheus::IntGauge;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::{
     ending::Ending as StreamEnding,
-    endpoint::{EndpointSealer, Endpoints},
+    endpoint::Endpoints,
     headers::Forwarded,
+    list_filter::{FilterError, ListFilter},
     open_streams::Tenure,
-    pool::{Lease, Pool, SendError, Tls},
+    pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
+    response::Shape,
     response_body::ResponseBody,
     session::Kind,
 };
@@ -97,6 +99,8 @@ pub struct Outgoing {
     pub is_listening: bool,
     /// How long its answer may stay open, should it be a stream that a token opens.
     pub tenure: Option<Tenure>,
+    /// What its answer must leave out.
+    pub filter: Option<ListFilter>,
 }
 
 /// Where on the upstream a request goes.
@@ -116,6 +120,9 @@ pub enum ForwardError {
     /// The client's body stopped on its way.
     #[error(transparent)]
     Body(BodyError),
+    /// The upstream's answer would show what its list must leave out.
+    #[error("the upstream answered with {0}")]
+    List(#[from] FilterError),
     /// The upstream's answer must not pass.
     #[error("the upstream answered {0}")]
     Refused(&'static str),
@@ -245,6 +252,7 @@ impl Upstream {
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
         let (is_listening, tenure) = (outgoing.is_listening, outgoing.tenure.take());
+        let filter = outgoing.filter.clone();
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
@@ -274,11 +282,14 @@ impl Upstream {
         let session = self.seal_session(response.headers(), &principal)?;
         let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
         let gauge = metrics.active_streams.clone();
-        let shape = Shape { is_stream, is_listening, principal, session, gauge, until };
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, until, filter };
         let response = self.response(response, lease, shape).await;
-        ending.outcome =
-            if response.is_ok() { UpstreamOutcome::Response } else { UpstreamOutcome::Error };
-        response.map_err(|error| ForwardError::Send(error.into()))
+        ending.outcome = match &response {
+            Ok(_) => UpstreamOutcome::Response,
+            Err(ForwardError::List(_)) => UpstreamOutcome::Refused,
+            Err(_) => UpstreamOutcome::Error,
+        };
+        response
     }
 
     fn request(&self, outgoing: Box<Outgoing>) -> Option<Request<RequestBody>> {
@@ -308,6 +319,9 @@ impl Upstream {
             // Events are read on their way; a coding would hide them.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        if outgoing.filter.is_some() {
+            list_filter::response::restrict_request(&mut headers);
+        }
         *request.headers_mut() = headers;
         Some(request)
     }
@@ -324,51 +338,6 @@ impl Upstream {
         let value = reference.and_then(|reference| HeaderValue::from_str(&reference).ok());
         value.map(Some).ok_or(unusable)
     }
-
-    async fn response(
-        &self,
-        response: Response<Incoming>,
-        lease: Lease,
-        shape: Shape,
-    ) -> Result<Response<ResponseBody>, hyper::Error> {
-        let (mut parts, body) = response.into_parts();
-        let is_events = response_head::is_event_stream(&parts.headers);
-        let is_encoded = parts.headers.contains_key(header::CONTENT_ENCODING);
-        let body = match (is_events, shape.is_stream) {
-            (false, _) => ResponseBody::plain(body, lease, self.settings.response_timeout).await?,
-            (true, false) if is_encoded => ResponseBody::encoded(body, lease, shape.gauge),
-            (true, false) => {
-                let ending = shape.is_listening.then_some(shape.until);
-                ResponseBody::events(body, lease, shape.gauge, ending)
-            }
-            (true, true) => {
-                let endpoints = Arc::clone(&self.endpoints);
-                let sealer = EndpointSealer { endpoints, principal: shape.principal };
-                ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until)
-            }
-        };
-        parts.headers = headers::for_client(parts.headers);
-        if let Some(session) = shape.session {
-            parts.headers.insert(mcp::SESSION_ID, session);
-        }
-        if is_events {
-            parts.headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        }
-        parts.extensions.clear();
-        // How the upstream speaks to us is not how we speak to the client.
-        parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, body))
-    }
-}
-
-/// How a response is to be passed on.
-struct Shape {
-    is_stream: bool,
-    is_listening: bool,
-    principal: Principal,
-    session: Option<HeaderValue>,
-    gauge: IntGauge,
-    until: StreamEnding,
 }
 
 /// Counts how a request upstream ended, also when the client left first.
@@ -389,5 +358,3 @@ fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
         None => path.parse().ok(),
     }
 }
-
-const X_ACCEL_BUFFERING: http::HeaderName = http::HeaderName::from_static("x-accel-buffering");

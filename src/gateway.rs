@@ -239,22 +239,16 @@ impl Gateway {
         let whole = body.whole().cloned().unwrap_or_default();
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
-            .and_then(|operation| {
-                resource.policy.authorize(caller, &operation).map_err(Rejection::Authorize)
-            });
-        let permit = match judged {
-            Ok(permit) => permit,
-            Err(rejection) => {
-                record.body_left_unread(matches!(body, RequestBody::Streamed(_)));
-                return Err(rejection);
-            }
-        };
+            .and_then(|operation| judge::permit(resource, caller, method, &operation, &self.clock));
+        let is_left_unread = matches!(body, RequestBody::Streamed(_));
+        let (permit, filter) = judged.inspect_err(|_| record.body_left_unread(is_left_unread))?;
         record.allowed();
         if let Some(error) = permit.would_deny() {
             record.would_deny(error);
         }
         let request_id = record.request_id().clone();
-        let mut outgoing = head.outgoing(request_id, (destination, session), body, is_listening);
+        let to = (destination, session);
+        let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
         outgoing.tenure = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;

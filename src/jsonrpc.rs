@@ -5,6 +5,7 @@
 //! 3. Errors are written once, here, in one member order.
 
 pub mod message;
+pub mod names;
 pub mod scanner;
 
 mod glance;

@@ -57,7 +57,7 @@
 //! | [`snapshot`] | settings compiled into what a request needs; immutable |
 //! | [`router`] | host, path, origin and method to a route, a public document or a preflight |
 //! | [`resource`] | what the stages need of one route; the metadata documents, rendered once |
-//! | [`forward`] | a permitted request goes upstream, the response streams back; seals sessions |
+//! | [`forward`] | a permitted request goes upstream, the response streams back; seals sessions, filters lists |
 //! | [`authorize`] | scopes: may this caller do this operation here? |
 //! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use super::{
     AuthenticateError, Authenticator, InvalidToken, TokenIdentity,
-    authorization_server::{AuthorizationServer, Knowledge},
+    authorization_server::{AuthorizationServer, Knowledge, Reason},
     jwt,
 };
 use crate::{
@@ -38,8 +38,8 @@ type Known = Result<TokenIdentity, AuthenticateError>;
 enum Assignment<'a> {
     /// Nobody: it is another server's, or of one that we do not know.
     Elsewhere(Box<str>),
-    /// The server it names; whether by its own issuer.
-    Named(&'a Arc<AuthorizationServer>, bool),
+    /// The server it names, or the only one that can judge it.
+    Named(&'a Arc<AuthorizationServer>, Reason),
     /// Whoever can be asked.
     Open,
 }
@@ -66,8 +66,8 @@ impl Authenticator {
             Assignment::Elsewhere(issuer) => {
                 Err(InvalidToken::of_another_issuer(&issuer, &self.issuers()).into())
             }
-            Assignment::Named(server, by_issuer) => {
-                conclude(server, find_out(server, token, digest, by_issuer).await)
+            Assignment::Named(server, reason) => {
+                conclude(server, find_out(server, token, digest, reason).await)
             }
             Assignment::Open => self.ask_around(token, digest).await,
         }
@@ -75,8 +75,12 @@ impl Authenticator {
 
     async fn ask_around(&self, token: &BearerToken, digest: TokenDigest) -> Known {
         let mut unavailable = None;
-        for server in self.servers.iter().filter(|server| server.is_asked()) {
-            let knowledge = find_out(server, token, digest, false).await;
+        let reason = match self.asked().count() {
+            0 | 1 => Reason::NobodyElse,
+            _ => Reason::OneOfSeveral,
+        };
+        for server in self.asked() {
+            let knowledge = find_out(server, token, digest, reason).await;
             match knowledge {
                 Knowledge::Inactive => {}
                 Knowledge::Unavailable(_) => {
@@ -98,16 +102,16 @@ impl Authenticator {
         let own =
             |server: &&Arc<AuthorizationServer>| server.settings().issuer.as_str() == &*issuer;
         if let Some(server) = self.servers.iter().find(own) {
-            return Assignment::Named(server, true);
+            return Assignment::Named(server, Reason::NamedByIssuer);
         }
         let accepting = |server: &&Arc<AuthorizationServer>| {
             let accepted = &server.settings().introspection.accepted_issuers;
             server.is_asked() && accepted.contains(&issuer)
         };
         if let Some(server) = self.servers.iter().find(accepting) {
-            return Assignment::Named(server, false);
+            return Assignment::Named(server, Reason::NobodyElse);
         }
-        let nobody_is_asked = !self.servers.iter().any(|server| server.is_asked());
+        let nobody_is_asked = self.asked().next().is_none();
         if nobody_is_asked || self.elsewhere.contains(&issuer) {
             return Assignment::Elsewhere(issuer);
         }
@@ -117,18 +121,21 @@ impl Authenticator {
     /// Where a token goes that names nobody.
     fn anybody(&self) -> Assignment<'_> {
         match self.servers.first() {
-            Some(first) if !self.servers.iter().any(|server| server.is_asked()) => {
-                Assignment::Named(first, false)
+            Some(first) if self.asked().next().is_none() => {
+                Assignment::Named(first, Reason::NobodyElse)
             }
             _ => Assignment::Open,
         }
     }
 
     fn inactive(&self) -> AuthenticateError {
-        let mut asked = self.servers.iter().filter(|server| server.is_asked());
-        let names: Vec<&str> = asked.clone().map(|server| &*server.settings().name).collect();
-        let provider = asked.next().filter(|_| names.len() == 1).and_then(|it| it.provider());
-        InvalidToken::inactive(&names, provider).into()
+        let asked: Vec<_> = self.asked().map(|server| &**server).collect();
+        InvalidToken::inactive(&asked).into()
+    }
+
+    /// The servers that can be asked about any token, in the listed order.
+    fn asked(&self) -> impl Iterator<Item = &Arc<AuthorizationServer>> {
+        self.servers.iter().filter(|server| server.is_asked())
     }
 
     fn issuers(&self) -> Vec<&str> {
@@ -141,11 +148,11 @@ async fn find_out(
     server: &Arc<AuthorizationServer>,
     token: &BearerToken,
     digest: TokenDigest,
-    names_it: bool,
+    reason: Reason,
 ) -> Knowledge {
     match server.look_up(&digest) {
         Some(knowledge) => knowledge,
-        None => server.learn(token, digest, names_it).await,
+        None => server.learn(token, digest, reason).await,
     }
 }
 
@@ -153,7 +160,7 @@ fn conclude(server: &Arc<AuthorizationServer>, knowledge: Knowledge) -> Known {
     let name = &server.settings().name;
     match knowledge {
         Knowledge::Active(facts) => Ok(TokenIdentity { facts, server: Arc::clone(server) }),
-        Knowledge::Inactive => Err(InvalidToken::inactive(&[name], server.provider()).into()),
+        Knowledge::Inactive => Err(InvalidToken::inactive(&[server]).into()),
         Knowledge::Refused(fault) => Err(InvalidToken::from(&fault).into()),
         Knowledge::Unavailable(cause) => {
             Err(AuthenticateError::Unavailable { name: name.clone(), cause })

@@ -11,15 +11,15 @@
 //! What a token may do is not its business, nor which server a token belongs to.
 
 mod asking;
+mod search;
 
 use std::{
-    sync::{Arc, Weak, atomic::AtomicU32},
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicU32},
+    time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{info, warn};
 
 use super::{
     background::Background,
@@ -87,6 +87,17 @@ pub enum Knowledge {
     Refused(JwtFault),
     /// Nobody can say.
     Unavailable(Unavailable),
+}
+
+/// Why a server is to find out about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is a JWS with the server's own issuer in it.
+    NamedByIssuer,
+    /// It names the server in another way, or nobody else is asked.
+    NobodyElse,
+    /// It names nobody, and others are asked as well: that it is not known here says nothing.
+    OneOfSeveral,
 }
 
 /// Why nobody can say what a token is worth.
@@ -157,8 +168,11 @@ impl AuthorizationServer {
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
-        let outbound = Outbound::new(pem, client.tls_identity(), settings.introspection.timeout)?;
-        let outbound = outbound.on(network);
+        let connect = |identity| {
+            let outbound = Outbound::new(pem, identity, settings.introspection.timeout)?;
+            Ok::<_, OutboundError>(outbound.on(network.clone()))
+        };
+        let outbound = connect(client.tls_identity())?;
         let verifier = settings.access_tokens.are_verified_here().then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             let metrics = metrics.key_set.clone();
@@ -166,7 +180,7 @@ impl AuthorizationServer {
         });
         // Service accounts show their own credentials alone.
         let plain = match client.tls_identity() {
-            Some(_) => Outbound::new(pem, None, settings.introspection.timeout)?,
+            Some(_) => connect(None)?,
             None => outbound.clone(),
         };
         let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
@@ -193,7 +207,7 @@ impl AuthorizationServer {
             Some(Ok(discovered)) => drop(server.found(Arc::new(discovered))),
             Some(Err(error)) => server.last_failure.store(Some(Arc::new(error))),
             None => {
-                let search = Self::keep_discovering(Arc::downgrade(&server));
+                let search = search::keep_discovering(Arc::downgrade(&server));
                 server.background.spawn(async move {
                     // The outcome is the same: there is nothing more to find.
                     let _ = gone.run_until_cancelled(search).await;
@@ -210,19 +224,6 @@ impl AuthorizationServer {
         needs_whole_document: bool,
     ) -> bool {
         *self.settings == *settings && self.needs_whole_document == needs_whole_document
-    }
-
-    /// Begins with the metadata that another one has found at the same place.
-    pub fn learn_from(&self, other: &Self) {
-        let (ours, theirs) = (&self.settings, &other.settings);
-        let is_same_document = ours.issuer == theirs.issuer
-            && ours.metadata_url == theirs.metadata_url
-            && ours.metadata == theirs.metadata
-            && self.needs_whole_document == other.needs_whole_document;
-        if let (true, None, Some(found)) = (is_same_document, self.discovered(), other.discovered())
-        {
-            self.found(found);
-        }
     }
 
     /// The configured settings.
@@ -306,21 +307,21 @@ impl AuthorizationServer {
         self.settings.access_tokens.are_asked_about()
     }
 
-    /// Finds out about a token: `names_us` says whether it is a JWS with our issuer in it.
+    /// Finds out about a token.
     pub async fn learn(
         self: &Arc<Self>,
         token: &BearerToken,
         digest: TokenDigest,
-        names_us: bool,
+        reason: Reason,
     ) -> Knowledge {
         let is_verified = match self.settings.access_tokens {
-            AccessTokens::Auto => names_us,
+            AccessTokens::Auto => reason == Reason::NamedByIssuer,
             AccessTokens::Introspection | AccessTokens::Userinfo => false,
             AccessTokens::Jwt => true,
         };
         match &self.verifier {
             Some(verifier) if is_verified => self.verify(verifier, token, digest).await,
-            _ => self.ask(token, digest).await,
+            _ => self.ask(token, digest, reason).await,
         }
     }
 
@@ -341,52 +342,4 @@ impl AuthorizationServer {
             }),
         }
     }
-
-    /// Puts newly found metadata in force; whether they are the first.
-    fn found(&self, discovered: Arc<Discovered>) -> bool {
-        if let (Some(verifier), Some(url)) = (&self.verifier, &discovered.jwks_uri) {
-            verifier.set_jwks_uri(url.clone());
-        }
-        self.discovered.swap(Some(discovered)).is_none()
-    }
-
-    async fn keep_discovering(server: Weak<Self>) {
-        let mut pause = FIRST_PAUSE;
-        while let Some(server) = server.upgrade() {
-            let wait = match server.discover().await {
-                Ok(()) => {
-                    pause = FIRST_PAUSE;
-                    REFRESH_PAUSE
-                }
-                Err(error) => {
-                    warn!(
-                        authorization_server = &*server.settings.name,
-                        error = %error,
-                        retry_in_seconds = pause.as_secs_f64(),
-                        "authorization server metadata cannot be read"
-                    );
-                    server.last_failure.store(Some(Arc::new(error)));
-                    let wait = pause;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    wait
-                }
-            };
-            // Who waits needs no server.
-            drop(server);
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    async fn discover(&self) -> Result<(), DiscoveryError> {
-        let discovered = discovery::discover(&self.outbound, &self.settings).await?;
-        if self.found(Arc::new(discovered)) {
-            let name = &*self.settings.name;
-            info!(authorization_server = name, "authorization server metadata found");
-        }
-        Ok(())
-    }
 }
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const REFRESH_PAUSE: Duration = Duration::from_hours(1);

@@ -6,7 +6,7 @@
 //!    the same endpoint (RFC 7523bis section 3, CVE-2025-27370).
 //! 2. `exp` is a minute away, `jti` random, and each request has an assertion of its own: servers
 //!    that keep every `jti` refuse the second use of one.
-//! 3. HS256 with our secret, or the algorithm of our key with its thumbprint as `kid`.
+//! 3. HS256 with our secret, or the algorithm of our key with its key ID as `kid`.
 //! 4. `typ` is `JWT`: verifiers that know no other value refuse `client-authentication+jwt`, and
 //!    none asks for it.
 //!

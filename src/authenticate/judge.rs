@@ -7,11 +7,12 @@
 
 use super::{
     Authenticator, TokenIdentity,
+    authorization_server::AuthorizationServer,
     jwt::JwtFault,
     provider::{self, Cure, Provider},
     token_facts::{Evidence, TokenFacts},
 };
-use crate::config::settings::{AudienceMatch, AuthorizationServerSettings};
+use crate::config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings};
 
 /// Why a token is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -71,24 +72,43 @@ impl InvalidToken {
         Self { identity: Some(Box::new(identity)), ..self }
     }
 
-    pub(super) fn inactive(servers: &[&str], provider: Option<Provider>) -> Self {
+    /// None of these servers, which were asked, calls the token active.
+    pub(super) fn inactive(servers: &[&AuthorizationServer]) -> Self {
+        let provider = match servers {
+            [one] => one.provider(),
+            _ => None,
+        };
+        let settings = servers.iter().map(|server| server.settings());
+        let named: Vec<_> = settings.map(|it| (&*it.name, it.access_tokens)).collect();
+        Self::inactive_at(&named, provider)
+    }
+
+    fn inactive_at(servers: &[(&str, AccessTokens)], provider: Option<Provider>) -> Self {
+        let names: Vec<_> = servers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        if let [(_, AccessTokens::Userinfo)] = servers {
+            let detail = format!(
+                "authorization server {names} does not take the token at its userinfo endpoint: it \
+                 expired, was revoked, is of another server, or was issued without the scope \
+                 openid: the client must log in again, and ask for openid"
+            );
+            return Self::new(TokenFault::Inactive, detail);
+        }
         let who = match servers {
             [_] => "authorization server",
             _ => "each of the authorization servers",
         };
         let detail = format!(
-            "{who} {} says the token is not active: expired, revoked, of another server, or \
+            "{who} {names} says the token is not active: expired, revoked, of another server, or \
              not to be introspected by our client: the client must log in again, or the \
              authorization server must let our client introspect{}",
-            servers.join(", "),
             in_its_words(provider, Cure::Introspection)
         );
         Self::new(TokenFault::Inactive, detail)
     }
 
     pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
-        // Whoever sent the token wrote it.
-        let issuer: String = issuer.chars().take(MAX_SHOWN_CHARACTERS).collect();
+        let issuer = shown(issuer);
         let detail = format!(
             "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
              must log in at one of these, or the route must list that server in \
@@ -114,8 +134,9 @@ impl Authenticator {
         let (facts, server) = (&identity.facts, identity.server.settings());
         if let Some(kind) = &facts.other_type {
             let detail = format!(
-                "the token is of type {kind:?}, not an access token: the client must send the access \
-                 token"
+                "the token is of type {:?}, not an access token: the client must send the access \
+                 token",
+                shown(kind)
             );
             return Err(InvalidToken::new(TokenFault::OtherType, detail));
         }
@@ -127,8 +148,9 @@ impl Authenticator {
         if let Some(iss) = &facts.foreign_issuer {
             let name = &server.name;
             let detail = format!(
-                "iss is {iss:?}, not the issuer: if the server is right, add it to \
+                "iss is {:?}, not the issuer: if the server is right, add it to \
                  authorization_servers.{name}.introspection.accepted_issuers{}",
+                shown(iss),
                 in_its_words(identity.server.provider(), Cure::Issuer)
             );
             return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
@@ -155,7 +177,7 @@ impl Authenticator {
         }
         let detail = format!(
             "aud is [{}]; this route accepts [{}]: {}, or routes.{}.audiences",
-            facts.audience.join(", "),
+            listed(&facts.audience),
             self.audiences.join(", "),
             provider::remedy(identity.server.provider(), Cure::Audience),
             self.route
@@ -205,7 +227,26 @@ fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
     facts.expires_at.filter(|exp| *exp + lenience <= now)
 }
 
-const MAX_SHOWN_CHARACTERS: usize = 80;
+/// A text out of a token, cut short: whoever sent or issued the token wrote it.
+fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN_CHARACTERS).collect()
+}
+
+/// Texts out of a token, each cut short, and a bounded number of them.
+fn listed(texts: &[Box<str>]) -> String {
+    let mut all: Vec<_> = texts
+        .iter()
+        .take(MAX_SHOWN_TEXTS)
+        .map(|text| shown(text).escape_debug().to_string())
+        .collect();
+    if texts.len() > MAX_SHOWN_TEXTS {
+        all.push(format!("and {} more", texts.len() - MAX_SHOWN_TEXTS));
+    }
+    all.join(", ")
+}
+
+const MAX_SHOWN_CHARACTERS: usize = 120;
+const MAX_SHOWN_TEXTS: usize = 5;
 
 /// Whether `prefix` covers `whole`: the same origin, and a path of whole leading segments.
 fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
@@ -246,16 +287,29 @@ mod tests {
 
     #[test]
     fn detail_names_who_was_asked_and_what_would_be_taken() {
-        let detail = InvalidToken::inactive(&["corp"], None).to_string();
+        let asked = [("corp", AccessTokens::Introspection), ("partner", AccessTokens::Userinfo)];
+        let detail = InvalidToken::inactive_at(&asked[..1], None).to_string();
         assert!(detail.starts_with("authorization server corp says the token is not active"));
-        let detail = InvalidToken::inactive(&["corp", "partner"], None).to_string();
+        let detail = InvalidToken::inactive_at(&asked, None).to_string();
         assert!(
             detail.starts_with("each of the authorization servers corp, partner says the token")
         );
+        let detail = InvalidToken::inactive_at(&asked[1..], None).to_string();
+        assert!(detail.contains("without the scope openid"), "{detail}");
         let iss = format!("https://evil.example/\n{}", "x".repeat(10_000));
         let detail = InvalidToken::of_another_issuer(&iss, &["https://a", "https://b"]).to_string();
         assert!(detail.contains(r"evil.example/\nxxx") && detail.len() < 400, "{detail}");
         assert!(detail.contains("takes tokens of [https://a, https://b]"), "{detail}");
+    }
+
+    #[test]
+    fn what_a_token_says_is_shown_escaped_and_bounded() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| Box::from(*text)).collect::<Vec<_>>();
+        assert_eq!(listed(&texts(&["account", "https://a/b"])), "account, https://a/b");
+        assert_eq!(listed(&texts(&["\u{1b}[2J\n"])), r"\u{1b}[2J\n");
+        let many = vec![Box::from("x".repeat(10_000)); 1000];
+        let listed = listed(&many);
+        assert!(listed.len() < 700 && listed.ends_with("and 995 more"), "{listed}");
     }
 
     #[test]

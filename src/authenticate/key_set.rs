@@ -119,6 +119,13 @@ impl KeySet {
             && other.keys.iter().all(|key| has(self, key))
     }
 
+    /// The names of keys here that no key of another set has.
+    pub(super) fn names_lost_in(&self, other: &Self) -> Vec<KeyId> {
+        let names = self.keys.iter().filter_map(|key| key.kid());
+        let is_lost = |name: &&KeyId| !other.keys.iter().any(|key| key.kid() == Some(name));
+        names.filter(is_lost).cloned().collect()
+    }
+
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.keys.len()

@@ -3,14 +3,15 @@
 //!
 //! 1. The token is sent as a bearer token (RFC 6750 section 2.1) to the userinfo endpoint, and
 //!    nothing of ours with it.
-//! 2. Only status 200, `application/json` and an object with a subject make a token active; only 401
-//!    makes it inactive. The subject is `sub`, or what `claims.subject` names where the endpoint is
+//! 2. Only status 200, `application/json` and an object with a subject make a token active; only 401,
+//!    and 403 with the error `insufficient_scope` (RFC 6750 section 3.1), make it inactive: of a
+//!    token without the scope `openid` this endpoint never says more. The subject is `sub`, or what `claims.subject` names where the endpoint is
 //!    of another kind.
 //! 3. Everything else, a signed answer included, is no answer about the token.
 //! 4. The answer names neither audience nor scopes unless it has such claims: a route that takes
 //!    these tokens has to say `audience_match: off`, which compiling the configuration checks.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::{
@@ -38,8 +39,8 @@ pub enum UserinfoError {
     Signed,
     /// It answered with an unexpected status.
     #[error(
-        "the userinfo endpoint answered HTTP {0}: only 200 and 401 say something about a token; \
-         403 mostly means that it was issued without the scope openid"
+        "the userinfo endpoint answered HTTP {0}: only 200, 401 and 403 with the error \
+         insufficient_scope say something about a token"
     )]
     Status(StatusCode),
 }
@@ -73,6 +74,7 @@ fn read(
         StatusCode::OK => {}
         // RFC 6750 section 3.1: `invalid_token` is 401.
         StatusCode::UNAUTHORIZED => return Ok(Introspected::Inactive),
+        StatusCode::FORBIDDEN if lacks_scope(answer) => return Ok(Introspected::Inactive),
         other => return Err(UserinfoError::Status(other)),
     }
     let claims = Claims::parse(&answer.body).map_err(|error| malformed(&error.to_string()))?;
@@ -84,6 +86,18 @@ fn read(
         return Err(malformed(&format!("it has no {}", rules.claims.subject.join(" and no "))));
     }
     Ok(Introspected::Active(Box::new(facts)))
+}
+
+/// Whether a refusal is for want of a scope; other ones, of a rate limit for instance, say nothing
+/// about the token.
+fn lacks_scope(answer: &Answer) -> bool {
+    let challenges = answer.headers.get_all(header::WWW_AUTHENTICATE);
+    let is_challenge = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.contains(r#"error="insufficient_scope""#))
+    };
+    let body = Claims::parse(&answer.body);
+    let error = body.as_ref().ok().and_then(|body| body.string("error").ok().flatten());
+    challenges.iter().any(is_challenge) || error == Some("insufficient_scope")
 }
 
 #[cfg(test)]
@@ -158,8 +172,23 @@ mod tests {
     }
 
     #[test]
-    fn only_401_is_inactive() {
+    fn only_401_and_403_for_want_of_a_scope_are_inactive() {
         assert!(matches!(answered(401, ""), Ok(Introspected::Inactive)));
+        let body = r#"{"error":"insufficient_scope"}"#;
+        assert!(matches!(answered(403, body), Ok(Introspected::Inactive)));
+        for (challenge, is_inactive) in [
+            (r#"Bearer realm="x", error="insufficient_scope", scope="openid""#, true),
+            (r#"Bearer error="invalid_token""#, false),
+            (r#"Bearer realm="insufficient_scope""#, false),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            let (status, body) = (StatusCode::FORBIDDEN, "Forbidden".into());
+            let answer =
+                Answer { headers, status, is_json: false, is_jwt: false, max_age: None, body };
+            let found = read(&answer, &rules(&["sub"]), &TokenDigest::of(b"t"));
+            assert_eq!(matches!(found, Ok(Introspected::Inactive)), is_inactive, "{challenge}");
+        }
         for status in [201, 204, 302, 400, 403, 404, 429, 500, 503] {
             let answer = answered(status, r#"{"sub":"alice"}"#);
             assert!(matches!(answer, Err(UserinfoError::Status(_))), "{status}: {answer:?}");

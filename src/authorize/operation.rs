@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
+use url::Url;
 
 use super::{
     mirror::{self, HeaderMismatch},
@@ -165,10 +166,10 @@ impl<'a> Operation<'a> {
 impl<'a> Asked<'a> {
     /// Everything that rules may be about: the method first, then what it names. A response asks
     /// for nothing.
-    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'a>> {
-        let method = self.method.clone();
-        let method = method.map(|name| Object { kind: ObjectKind::Method, name });
-        method.into_iter().chain(self.objects.clone())
+    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'_>> {
+        let method = self.method.iter().map(|name| (ObjectKind::Method, name));
+        let objects = self.objects.iter().map(|object| (object.kind, &object.name));
+        method.chain(objects).map(|(kind, name)| Object { kind, name: Cow::Borrowed(&**name) })
     }
 
     fn read(
@@ -278,7 +279,8 @@ fn check_method(method: &str) -> Result<(), MessageFault> {
 }
 
 /// Whether every reader takes a URI for the same resource: no dot segments, nothing percent-encoded
-/// that need not be, nothing that belongs into no URI.
+/// that need not be, nothing that belongs into no URI, and what the URL Standard makes of it is the
+/// same text (servers of two SDKs look resources up by that: `http://A` would become `http://a/`).
 fn is_plain_uri(uri: &str) -> bool {
     let has_dots = uri.split(['/', '?', '#']).any(|segment| matches!(segment, "." | ".."));
     let is_scheme_lower = uri
@@ -293,7 +295,9 @@ fn is_plain_uri(uri: &str) -> bool {
                 || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'\\' | b'%' | 0x7f))
         })
     };
+    let is_rewritten = Url::parse(uri).is_ok_and(|url| url.as_str() != uri);
     !has_dots
+        && !is_rewritten
         && is_scheme_lower
         && !uri.contains(['\\', ' '])
         && uri.split('%').skip(1).all(is_needed)

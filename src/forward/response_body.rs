@@ -1,6 +1,7 @@
 //! The body of an upstream's response on its way to the client.
 //!
-//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream.
+//! 1. Bytes pass as they come; nothing is gathered but an `endpoint` event on a GET stream, and what
+//!    a list must leave something out of.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
@@ -26,7 +27,9 @@ use tokio::time::{Sleep, sleep};
 use super::{
     ending::Ending,
     endpoint::EndpointSealer,
-    endpoint_event::{EndpointRewriter, EventError, EventScanner},
+    endpoint_event::EndpointRewriter,
+    event_stream::{EventError, EventScanner},
+    list_filter::events::EventFilter,
     pool::Lease,
 };
 
@@ -45,17 +48,25 @@ enum Kind {
     /// An event stream in a content coding: it passes unread.
     Encoded { _open: OpenStream },
     /// The events of an answer to a POST: followed, so that a cut is noticed.
-    Followed { scanner: EventScanner, ending: Option<Box<Ending>>, _open: OpenStream },
+    Followed(Box<Followed>),
     /// No event stream: it may not stall for ever.
     Plain { patience: Duration, deadline: Option<Pin<Box<Sleep>>> },
     /// The events of a GET stream: they pass one by one, `endpoint` events rewritten.
     Rewritten(Box<Rewritten>),
 }
 
+struct Followed {
+    scanner: EventScanner,
+    ending: Option<Ending>,
+    filter: Option<EventFilter>,
+    _open: OpenStream,
+}
+
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
     ending: Ending,
+    filter: Option<EventFilter>,
     _open: OpenStream,
 }
 
@@ -120,9 +131,9 @@ impl ResponseBody {
         gauge: IntGauge,
         ending: Option<Ending>,
     ) -> Self {
-        let ending = ending.map(Box::new);
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
-        Self::new(upstream, lease, Kind::Followed { scanner, ending, _open: open })
+        let followed = Followed { scanner, ending, filter: None, _open: open };
+        Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
     }
 
     /// The events of a GET stream.
@@ -137,9 +148,31 @@ impl ResponseBody {
             rewriter: EndpointRewriter::default(),
             sealer,
             ending,
+            filter: None,
             _open: OpenStream::new(gauge),
         }));
         Self::new(upstream, lease, kind)
+    }
+
+    /// A body that was read whole; `lease` where the upstream may not have come to its end.
+    pub(super) fn whole(upstream: Incoming, lease: Option<Lease>, bytes: Bytes) -> Self {
+        let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
+        let first = (!bytes.is_empty()).then_some(bytes);
+        let mut body = Self { upstream, lease, kind, first, is_over: true };
+        body.settle();
+        // What was not read to its end is not worth reading.
+        body.lease = None;
+        body
+    }
+
+    /// The same events without the lists' items that are hidden.
+    pub(super) fn filtered(mut self, filter: Option<EventFilter>) -> Self {
+        match &mut self.kind {
+            Kind::Followed(followed) => followed.filter = filter,
+            Kind::Rewritten(rewritten) => rewritten.filter = filter,
+            Kind::Encoded { .. } | Kind::Plain { .. } => {}
+        }
+        self
     }
 
     fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
@@ -178,7 +211,7 @@ impl ResponseBody {
         }
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
-            Kind::Followed { .. } | Kind::Rewritten(_) => self.is_between_events(),
+            Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
         };
         (!is_whole).then(|| Err(EventError::Cut.into()))
     }
@@ -195,8 +228,12 @@ impl ResponseBody {
     fn is_between_events(&self) -> bool {
         match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => false,
-            Kind::Followed { scanner, .. } => scanner.is_between_events(),
-            Kind::Rewritten(rewritten) => rewritten.rewriter.is_between_events(),
+            Kind::Followed(followed) => {
+                followed.scanner.is_between_events() && is_done(followed.filter.as_ref())
+            }
+            Kind::Rewritten(rewritten) => {
+                rewritten.rewriter.is_between_events() && is_done(rewritten.filter.as_ref())
+            }
         }
     }
 
@@ -204,12 +241,11 @@ impl ResponseBody {
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseError>> {
         let is_between_events = self.is_between_events();
         let ending = match &mut self.kind {
-            Kind::Followed { ending: Some(ending), .. } => ending,
-            Kind::Rewritten(rewritten) => &mut rewritten.ending,
-            Kind::Encoded { .. } | Kind::Followed { .. } | Kind::Plain { .. } => {
-                return Poll::Pending;
-            }
+            Kind::Followed(followed) => followed.ending.as_mut(),
+            Kind::Rewritten(rewritten) => Some(&mut rewritten.ending),
+            Kind::Encoded { .. } | Kind::Plain { .. } => None,
         };
+        let Some(ending) = ending else { return Poll::Pending };
         match ending.poll(cx) {
             Poll::Ready(()) if is_between_events => Poll::Ready(Ok(())),
             Poll::Ready(()) => ending.poll_overdue(cx).map(|()| Err(ResponseError::Endless)),
@@ -229,23 +265,35 @@ impl ResponseBody {
     fn pass(&mut self, data: Bytes) -> Result<Bytes, EventError> {
         match &mut self.kind {
             Kind::Encoded { .. } => Ok(data),
-            Kind::Followed { scanner, .. } => {
-                scanner.follow(&data);
-                Ok(data)
+            Kind::Followed(followed) => {
+                followed.scanner.follow(&data);
+                filtered(followed.filter.as_mut(), data)
             }
             Kind::Plain { deadline, .. } => {
                 *deadline = None;
                 Ok(data)
             }
             Kind::Rewritten(rewritten) => {
-                let Rewritten { rewriter, sealer, ending, .. } = &mut **rewritten;
-                rewriter.push(&data, |url| {
+                let Rewritten { rewriter, sealer, ending, filter, .. } = &mut **rewritten;
+                let passed = rewriter.push(&data, |url| {
                     let path = sealer.path(url)?;
                     ending.enter(&path);
                     sealer.seal(&path)
-                })
+                })?;
+                filtered(filter.as_mut(), passed)
             }
         }
+    }
+}
+
+fn is_done(filter: Option<&EventFilter>) -> bool {
+    filter.is_none_or(EventFilter::is_between_events)
+}
+
+fn filtered(filter: Option<&mut EventFilter>, data: Bytes) -> Result<Bytes, EventError> {
+    match filter {
+        Some(filter) => filter.push(&data),
+        None => Ok(data),
     }
 }
 
@@ -304,14 +352,15 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
         match self.kind {
+            _ if self.is_over => SizeHint::with_exact(first),
             Kind::Plain { .. } | Kind::Encoded { .. } => {
-                let first = self.first.as_ref().map_or(0, Bytes::len) as u64;
                 let rest = self.upstream.size_hint().exact();
                 rest.map_or_else(SizeHint::new, |rest| SizeHint::with_exact(first + rest))
             }
             // Its end may be an error, which a declared length would hide.
-            Kind::Followed { .. } | Kind::Rewritten(_) => SizeHint::new(),
+            Kind::Followed(_) | Kind::Rewritten(_) => SizeHint::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     forward::{
         self, Outgoing,
         headers::{Forwarded, X_REQUEST_ID},
+        list_filter::ListFilter,
         request_body::{BodyLimits, RequestBody},
     },
     rejection::Rejection,
@@ -32,7 +33,7 @@ impl Head {
         self: Box<Self>,
         request_id: HeaderValue,
         (destination, session): (forward::Destination, Option<String>),
-        body: RequestBody,
+        (body, filter): (RequestBody, Option<ListFilter>),
         is_listening: bool,
     ) -> Box<Outgoing> {
         let Self { parts, target, peer, is_trusted, traceparent } = *self;
@@ -49,6 +50,7 @@ impl Head {
             session,
             is_listening,
             tenure: None,
+            filter,
         })
     }
 }

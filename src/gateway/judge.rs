@@ -1,13 +1,25 @@
 //! What a body asks for, as far as its route must know: the one place that decides how closely a
 //! body is read, for requests and for their rehearsal.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{Method, request::Parts};
 
 use crate::{
-    authorize::operation::{Operation, OperationError},
-    forward::Destination,
+    authenticate::{TokenIdentity, VerifiedToken},
+    authorize::{
+        Caller, Permit,
+        operation::{Operation, OperationError},
+        rules::Holder,
+    },
+    clock::Clock,
+    forward::{
+        Destination,
+        list_filter::{ListFilter, Viewer},
+    },
     jsonrpc::Glance,
+    rejection::Rejection,
     resource::ProtectedResource,
 };
 
@@ -35,4 +47,41 @@ pub(super) fn operation<'a>(
     // HTTP+SSE: a message endpoint answers 202, and the message's answer comes by the stream.
     let is_message_endpoint = matches!(destination, Destination::Endpoint(_));
     Ok(if is_message_endpoint { operation.answered_elsewhere() } else { operation })
+}
+
+/// Permits an operation, and says what its answer must leave out for its caller.
+pub(super) fn permit(
+    resource: &ProtectedResource,
+    caller: Caller,
+    method: &Method,
+    operation: &Operation<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Permit, Option<ListFilter>), Rejection> {
+    let permit = resource.policy.authorize(caller, operation).map_err(Rejection::Authorize)?;
+    let filter = list_filter(resource, permit.caller(), method, operation, clock);
+    Ok((permit, filter))
+}
+
+fn list_filter(
+    resource: &ProtectedResource,
+    caller: &Caller,
+    method: &Method,
+    operation: &Operation<'_>,
+    clock: &Arc<dyn Clock>,
+) -> Option<ListFilter> {
+    let demands = resource.policy.demands()?;
+    if !resource.policy.judges_operations() {
+        return None;
+    }
+    let token = caller.token();
+    let claim = |name: &str| token.and_then(|token| token.claim(name));
+    let holder = token.map(|token| Holder { scope: token.scope(), claim: &claim });
+    let facts = token.map(VerifiedToken::identity).map(TokenIdentity::facts);
+    let viewer = Viewer { holder, expires_at: facts.and_then(|facts| facts.expires_at) };
+    match *method {
+        Method::POST => ListFilter::for_operation(demands, viewer, operation, clock),
+        // On a stream answers to any POST may come.
+        Method::GET => ListFilter::for_stream(demands, viewer, clock),
+        _ => None,
+    }
 }

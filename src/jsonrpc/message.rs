@@ -2,8 +2,10 @@
 //!
 //! 1. One object, or an array of objects where the revision has batches; UTF-8; nothing behind it.
 //! 2. In the envelope, in `params`, in `_meta` and in what names an object: no member twice, names
-//!    of printable ASCII alone, and none that differs from a known one only by case. Servers exist
-//!    that fold case or strip control characters (CVE-2026-27896, GHSA-q382-vc8q-7jhj).
+//!    of printable ASCII alone, and none that differs from a known one only by case, underscores or
+//!    hyphens. Servers exist that fold case or strip control characters (CVE-2026-27896,
+//!    GHSA-q382-vc8q-7jhj), or take `resource_subscriptions` for `resourceSubscriptions`; and none
+//!    is `__proto__`.
 //! 3. `jsonrpc` is `"2.0"`; `id` is a string or an integer and keeps its text; a message is a
 //!    request, a notification or a response, never two of them.
 //! 4. `params` is an object (MCP has no positional parameters).
@@ -11,12 +13,12 @@
 //! It does not judge what a message asks for, and leaves `arguments` as they are: whoever needs
 //! them reads them with [`members`].
 
-mod names;
-
 use std::{borrow::Cow, collections::HashMap, ops::Range};
 
-use self::names::Names;
-use super::scanner::{Fault, Kind, Scanner, Text};
+use super::{
+    names::Names,
+    scanner::{Fault, Kind, Scanner, Text},
+};
 
 /// What a body holds.
 #[derive(Clone, Debug)]
@@ -309,7 +311,7 @@ pub fn members<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add(&name)?;
+        names.add(name.clone())?;
         found.insert(name, scanner.value()?);
         Ok::<_, MessageFault>(())
     })?;
@@ -325,7 +327,7 @@ fn object<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add_plain(&name)?;
+        names.add_plain(name.clone())?;
         member(scanner, &name)
     })
 }

@@ -1,7 +1,7 @@
 //! A strict scanner of JSON (RFC 8259): it walks over values and builds nothing.
 //!
 //! 1. The grammar is RFC 8259's and nothing more: no comments, no trailing commas, no byte order
-//!    mark, no lone surrogates in escapes (section 8.2 leaves those to chance).
+//!    mark, no lone surrogates in escapes (section 8.2 leaves those to chance) but where they are asked for.
 //! 2. Depth is bounded and costs no stack.
 //! 3. Every byte is looked at once; strings without escapes are borrowed from the text.
 //!
@@ -20,6 +20,7 @@ pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: u32,
+    passes_halves: bool,
 }
 
 /// Why a text is not scanned further.
@@ -54,7 +55,13 @@ pub enum Kind {
 impl<'a> Scanner<'a> {
     /// Begins at the beginning.
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, passes_halves: false }
+    }
+
+    /// Begins at the beginning of a text in whose passed-over values escapes may be halves of
+    /// surrogate pairs: servers that cut a text in the middle of a character write them.
+    pub fn passing_halves(text: &'a str) -> Self {
+        Self { passes_halves: true, ..Self::new(text) }
     }
 
     /// How far it came, in bytes.
@@ -117,7 +124,7 @@ impl<'a> Scanner<'a> {
         self.skip_whitespace();
         self.expect(b'"')?;
         let start = self.at;
-        let has_escape = self.skip_string()?;
+        let has_escape = self.skip_string(false)?;
         let raw = self.text.get(start..self.at - 1).ok_or(Fault::Syntax)?;
         Ok(Text::new(raw, start, has_escape))
     }
@@ -155,7 +162,7 @@ impl<'a> Scanner<'a> {
                     }
                     objects >>= 1;
                 }
-                b'"' => drop(self.skip_string()?),
+                b'"' => drop(self.skip_string(self.passes_halves)?),
                 first @ (b'-' | b'0'..=b'9') => self.skip_number(first)?,
                 b't' => self.word(b"rue")?,
                 b'f' => self.word(b"alse")?,
@@ -226,25 +233,25 @@ impl<'a> Scanner<'a> {
 
     /// Behind an opening quotation mark: passes the closing one; says whether there were escapes.
     #[inline]
-    fn skip_string(&mut self) -> Result<bool, Fault> {
+    fn skip_string(&mut self, passes_halves: bool) -> Result<bool, Fault> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         self.at += plain_length(rest);
         if self.peek() == Some(b'"') {
             self.at += 1;
             return Ok(false);
         }
-        self.skip_escapes()
+        self.skip_escapes(passes_halves)
     }
 
     /// The rest of a string that has escapes, or is none.
-    fn skip_escapes(&mut self) -> Result<bool, Fault> {
+    fn skip_escapes(&mut self, passes_halves: bool) -> Result<bool, Fault> {
         let mut has_escape = false;
         loop {
             match self.next().ok_or(Fault::Cut)? {
                 b'"' => return Ok(has_escape),
                 b'\\' => {
                     has_escape = true;
-                    self.skip_escape()?;
+                    self.skip_escape(passes_halves)?;
                 }
                 // RFC 8259 section 7: control characters must be escaped.
                 _ => return Err(Fault::Syntax),
@@ -254,10 +261,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn skip_escape(&mut self) -> Result<(), Fault> {
+    fn skip_escape(&mut self, passes_halves: bool) -> Result<(), Fault> {
         match self.next().ok_or(Fault::Cut)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(()),
             b'u' => match self.four_digits()? {
+                _ if passes_halves => Ok(()),
                 0xd800..=0xdbff => {
                     self.expect(b'\\')?;
                     self.expect(b'u')?;

@@ -3,7 +3,8 @@
 //! 1. RSA of 2048 to 8192 bits signs RS256, P-256 signs ES256, Ed25519 signs `EdDSA` (RFC 7518
 //!    section 3.1, RFC 8037 section 3.1): the kind of the key decides, nothing is configured.
 //! 2. PKCS#8, PKCS#1 and SEC1 are read, unencrypted.
-//! 3. The key ID is the thumbprint of the public key (RFC 7638): the same on every replica.
+//! 3. The key ID is the thumbprint of the public key (RFC 7638), the same on every replica, unless
+//!    the server that verifies with the key has its own name for it.
 //! 4. Only public members are ever published; `Debug` shows the key ID at most.
 //!
 //! Verifying other parties' signatures is not its business.
@@ -91,12 +92,21 @@ impl AssertionKey {
         Ok(Self { pair, id: id.into(), members })
     }
 
+    /// The same key under another ID.
+    #[must_use]
+    pub fn named(mut self, id: &str) -> Self {
+        if let Some(members) = self.members.as_object_mut() {
+            members.insert("kid".to_owned(), id.into());
+        }
+        Self { id: id.into(), ..self }
+    }
+
     /// `alg` of its signatures (RFC 7518 section 3.1).
     pub fn algorithm(&self) -> &'static str {
         self.pair.algorithm()
     }
 
-    /// `kid`: its RFC 7638 thumbprint with SHA-256.
+    /// `kid`: its RFC 7638 thumbprint with SHA-256, or the name it was given.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -123,9 +133,9 @@ impl AssertionKey {
 }
 
 impl PartialEq for AssertionKey {
-    /// Two keys are the same when their public halves are.
+    /// Two keys are the same when their public halves and their names are.
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        self.members == other.members
     }
 }
 

@@ -29,7 +29,9 @@ pub(super) fn forward_row(error: &ForwardError) -> Row {
         |status, message, reason| Row::new(status, message, reason).code(ErrorCode::Unavailable);
     match error {
         ForwardError::Body(error) => body_row(*error),
-        ForwardError::Refused(_) => row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused"),
+        ForwardError::List(_) | ForwardError::Refused(_) => {
+            row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused")
+        }
         ForwardError::Send(_) => {
             row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_unreachable")
         }

@@ -241,6 +241,26 @@ async fn token_asked_about_too_early_is_soon_good() {
     assert_answered(&world.call().bearer("early").send().await);
 }
 
+/// J32: of a server whose nodes disagree the last answer counts, until the next.
+#[tokio::test]
+async fn last_answer_of_a_server_that_alternates_counts() {
+    let (world, clock) = timed("ttl: 60s, negative_ttl: 10s").await;
+    let token = world.token();
+    for _ in 0..2 {
+        assert_answered(&world.call().bearer(&token).send().await);
+        let seen = world.upstream.bytes_received();
+        world.authorization_server.revoke(&token);
+        clock.advance(Duration::from_mins(1));
+        for _ in 0..2 {
+            assert_eq!(world.call().bearer(&token).send().await.status, 401);
+        }
+        assert_eq!(world.upstream.bytes_received(), seen);
+        world.authorization_server.know(&token, &world.claims().json());
+        clock.advance(Duration::from_secs(10));
+    }
+    assert_eq!(world.authorization_server.introspection_count(), 4);
+}
+
 /// J24: revocation is seen when the ttl is over, and at once without one.
 #[tokio::test]
 async fn revoked_token_ends_with_the_ttl() {

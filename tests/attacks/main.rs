@@ -16,6 +16,8 @@ mod http2;
 mod introspection;
 mod introspection_cache;
 mod introspection_questions;
+mod jwt;
+mod lists;
 mod messages;
 mod metadata;
 mod mirrors;

@@ -140,6 +140,19 @@ async fn audience_of_assertions_may_be_the_endpoint() {
     assert_answered(&world.authorized().send().await);
 }
 
+/// The server finds the key by a name of its own.
+#[tokio::test]
+async fn key_is_named_as_the_server_names_it() {
+    let world = with_key(&KeyPair::generate().unwrap(), ", key_id: '271828'").await;
+    let keys = json(&world.gateway.get(KEY_SET).send().await.text());
+    assert_eq!(keys["keys"][0]["kid"], "271828");
+    let issuer = world.authorization_server.issuer().to_owned();
+    expect_assertions(&world.authorization_server, issuer, move |header, signed, signature| {
+        is_signed(&keys, header, signed, signature).filter(|_| header["kid"] == "271828")
+    });
+    assert_answered(&world.authorized().send().await);
+}
+
 #[tokio::test]
 async fn key_that_the_server_does_not_know_is_no_fault_of_the_token() {
     let world = with_key(&KeyPair::generate().unwrap(), "").await;

@@ -69,7 +69,9 @@ impl Timed {
     /// The claims of a token that ends so many seconds from now, or a moment sooner.
     #[expect(clippy::cast_possible_truncation, reason = "seconds since the epoch fit")]
     fn claims(&self, seconds: i64) -> Token {
-        self.world.claims().with("exp", self.clock.unix_seconds() as i64 + seconds)
+        let now = self.clock.unix_seconds() as i64;
+        // Without skew, what was issued by the system's clock may lie ahead of ours.
+        self.world.claims().with("iat", now).with("exp", now + seconds)
     }
 
     /// A token of alice for so many seconds.

@@ -10,7 +10,7 @@ use std::sync::{Arc, atomic::Ordering};
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{AuthorizationServer, Knowledge, Unavailable};
+use super::{AuthorizationServer, Knowledge, Reason, Unavailable};
 use crate::{
     authenticate::{
         discovery::Discovered,
@@ -29,6 +29,7 @@ impl AuthorizationServer {
         self: &Arc<Self>,
         token: &BearerToken,
         digest: TokenDigest,
+        reason: Reason,
     ) -> Knowledge {
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(knowledge) => {
@@ -41,7 +42,7 @@ impl AuthorizationServer {
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
-                self.background.spawn(Arc::clone(self).answer(token.clone(), flight));
+                self.background.spawn(Arc::clone(self).answer(token.clone(), reason, flight));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
@@ -63,7 +64,12 @@ impl AuthorizationServer {
         }
     }
 
-    async fn answer(self: Arc<Self>, token: BearerToken, flight: Flight<Knowledge>) {
+    async fn answer(
+        self: Arc<Self>,
+        token: BearerToken,
+        reason: Reason,
+        flight: Flight<Knowledge>,
+    ) {
         let Some(discovered) = self.discovered.load_full() else {
             let why = self.not_ready().unwrap_or(Unavailable::NotYet);
             return flight.land(Knowledge::Unavailable(why));
@@ -83,7 +89,9 @@ impl AuthorizationServer {
             }
             Ok(Introspected::Inactive) => {
                 self.metrics.inactive.inc();
-                self.suspect_our_client();
+                if reason != Reason::OneOfSeveral {
+                    self.suspect_our_client();
+                }
                 self.cache.remember_inactive(token.digest(), started);
                 Knowledge::Inactive
             }

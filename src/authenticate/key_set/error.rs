@@ -20,11 +20,8 @@ pub enum KeySetError {
     /// No key in it can verify anything.
     #[error("the key set has no usable key{}: check jwks_uri, and which keys are published", listed(.0))]
     NoUsableKey(Box<[String]>),
-    /// It has not been asked for yet, or its address is not known.
-    #[error(
-        "the key set has not been read yet: the authorization server's metadata must name a \
-         jwks_uri, or set metadata.jwks_uri"
-    )]
+    /// It has not come yet; without an address there is no metadata either.
+    #[error("the key set has not been read yet: the first answer of jwks_uri is waited for")]
     NotYet,
     /// It could not be fetched.
     #[error("jwks_uri: {0}")]

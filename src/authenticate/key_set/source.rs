@@ -4,7 +4,8 @@
 //!    waits; who needs a key that is not there waits for a fetch, within `PATIENCE`.
 //! 2. Fetches happen before the set's lifetime ends (`max-age`, within bounds), and on demand: for
 //!    an unknown `kid`, or when a known key does not verify. Demand has a budget of one fetch per
-//!    `COOLDOWN` by time, whatever comes of it; it takes nothing from the regular fetches.
+//!    `COOLDOWN` by time, whatever comes of it, and of one more when that brought other keys, see
+//!    `schedule`; it takes nothing from the regular fetches.
 //! 3. The last good set stays in force through failures, for `MAX_AGE` at most. An unusable
 //!    answer is a failure.
 //! 4. What is left out of a set is told when that changes, key by key.
@@ -230,6 +231,8 @@ impl KeySetSource {
             self.metrics.unchanged.inc();
         } else {
             self.metrics.changed.inc();
+            let lost = old.as_ref().map(|old| old.set.names_lost_in(&set)).unwrap_or_default();
+            self.schedule().note_change(lost);
             info!(authorization_server = &*self.server, keys = set.len(), "key set changed");
         }
         if old.as_ref().is_none_or(|old| old.skipped != skipped) {

@@ -112,13 +112,28 @@ fn uris_that_somebody_would_rewrite_are_refused_where_resources_have_rules() {
         "file:///a b",
         "file:///a%00",
         "file:///a%25",
+        "https://HOST/a",
+        "https://host",
+        "https://host:443/a",
+        "https://host/\u{e9}",
+        "file://localhost/a",
     ] {
         let params = serde_json::json!({ "uri": uri }).to_string();
         assert!(is_invalid(&named("resources/read", &params)), "{uri}");
         let body = body("resources/read", &params);
         assert!(Operation::read(body.as_bytes(), &headers(&[]), false).is_ok(), "{uri}");
     }
-    for uri in ["file:///a/b..c", "note://x?q=%20", "a:%C3%A9", "urn:x:y", "https://h/a.b/c-d_e~"] {
+    for uri in [
+        "file:///a/b..c",
+        "note://x?q=%20",
+        "note://X/Y",
+        "a:%C3%A9",
+        "urn:x:y",
+        "https://h/a.b/c-d_e~",
+        "https://h:8443/",
+        "plain-name",
+        "plain/\u{e9}",
+    ] {
         let params = serde_json::json!({ "uri": uri }).to_string();
         assert!(named("resources/read", &params).is_ok(), "{uri}");
     }

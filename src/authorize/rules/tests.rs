@@ -41,7 +41,11 @@ fn caller(scopes: &str) -> Caller {
 fn judged(rules: &Rules, caller: &Caller, name: &str, arguments: &str) -> Finding {
     let claim = |name: &str| caller.claims.get(name);
     let holder = Holder { scope: &caller.scope, claim: &claim };
-    rules.judge(&tool(name), holder, Arguments::Called(Some(arguments)))
+    let (tool, arguments) = (tool(name), Arguments::Called(Some(arguments)));
+    let finding = rules.judge(&tool, holder, arguments);
+    // The short way comes to the same.
+    assert_eq!(rules.permits(&tool, holder, arguments), finding.fault.is_none(), "{name}");
+    finding
 }
 
 fn fault(rules: &Rules, scopes: &str, name: &str) -> Option<Fault> {
@@ -195,6 +199,7 @@ fn unlisted_tools_can_be_denied_and_only_tools() {
     for kind in [ObjectKind::Prompt, ObjectKind::Resource, ObjectKind::Method] {
         let object = Object { kind, name: "other".into() };
         assert_eq!(rules.judge(&object, holder, Arguments::Listed).fault, None, "{kind:?}");
+        assert!(rules.permits(&object, holder, Arguments::Listed), "{kind:?}");
     }
 }
 
@@ -231,6 +236,44 @@ fn lists_leave_out_what_the_setting_says() {
     );
     assert_eq!(hidden(&with(FilterLists::Scopes), true), denied, "nobody is logged in yet");
     assert!(hidden(&with(FilterLists::Off), false).is_empty());
+    assert_eq!(hidden(&with(FilterLists::Off), true), denied, "a list without a token is denied");
+    let settings = RuleSettings {
+        shadow: true,
+        filter_lists: FilterLists::Scopes,
+        tools: tools.clone(),
+        ..RuleSettings::default()
+    };
+    let shadowed = Rules::new(settings, Implications::default());
+    assert_eq!(hidden(&shadowed, false), ["debug", "shown_deny"], "what may be called is shown");
+}
+
+#[test]
+fn rules_that_hide_nothing_filter_nothing() {
+    let filters = |demand: Demand, filter_lists, is_anonymous| {
+        let settings = RuleSettings {
+            tools: vec![rule("a", demand)],
+            filter_lists,
+            ..RuleSettings::default()
+        };
+        let rules = Rules::new(settings, Implications::default());
+        assert!(!rules.filters(ObjectKind::Prompt, is_anonymous));
+        rules.filters(ObjectKind::Tool, is_anonymous)
+    };
+    let (denied, off, scopes) = (FilterLists::Denied, FilterLists::Off, FilterLists::Scopes);
+    assert!(!filters(needs("write"), denied, false));
+    assert!(filters(needs("write"), scopes, false));
+    assert!(!filters(needs("write"), scopes, true));
+    let deny = Demand { deny: true, ..Demand::default() };
+    assert!(filters(deny.clone(), denied, false) && !filters(deny.clone(), off, false));
+    assert!(filters(deny, off, true));
+    let claims = condition("team", &[json!("ops")]);
+    assert!(filters(Demand { claims, ..Demand::default() }, denied, false));
+    let hide = Some(WhenDenied::Hide);
+    assert!(filters(Demand { when_denied: hide, ..needs("write") }, denied, false));
+    let unlisted = RuleSettings { denies_unlisted_tools: true, ..RuleSettings::default() };
+    let unlisted = Rules::new(unlisted, Implications::default());
+    assert!(unlisted.filters(ObjectKind::Tool, false));
+    assert!(!unlisted.filters(ObjectKind::Resource, false));
 }
 
 #[test]

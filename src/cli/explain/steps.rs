@@ -64,6 +64,10 @@ impl<'a> Scene<'a> {
             Stage::Route | Stage::Method => of_route("path"),
             Stage::Origin => "listen.allowed_origins".to_owned(),
             Stage::Credentials | Stage::Form => of_route("access"),
+            // No server was asked about a token that names another issuer.
+            Stage::Token if is_refused && self.is_of_another_issuer() => {
+                of_route("authorization_servers")
+            }
             Stage::Token => of_server("access_tokens"),
             Stage::Kind | Stage::Issuer => of_server("issuer"),
             Stage::Audience => self.audience_key(of_route("audiences"), of_route("resource")),
@@ -73,6 +77,11 @@ impl<'a> Scene<'a> {
             Stage::Operation => of_route("upstream"),
             Stage::Scopes => of_route("required_scopes"),
         }
+    }
+
+    fn is_of_another_issuer(&self) -> bool {
+        let reason = self.rehearsal.answer.as_ref().and_then(|answer| answer.reason);
+        reason == Some("wrong_issuer")
     }
 
     /// The audience comes from the resource where `audiences` was left out.
@@ -102,7 +111,7 @@ impl<'a> Scene<'a> {
             Stage::Method => "it is served".to_owned(),
             Stage::Credentials if self.protected().is_none() => "none are needed".to_owned(),
             Stage::Credentials => "they came".to_owned(),
-            Stage::Form => "one well-formed bearer token".to_owned(),
+            Stage::Form => "one well-formed token, or client credentials".to_owned(),
             Stage::Token => match self.token() {
                 Some(token) => {
                     let name = &token.authorization_server().settings().name;

@@ -81,8 +81,39 @@ pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {
     let Some(entries) = file.authorization_servers.value() else {
         return Servers { entries: Vec::new(), is_readable: false };
     };
-    let entries = entries.0.iter().map(|(name, field)| entry(name, field, report)).collect();
-    Servers { entries, is_readable: true }
+    let servers = entries.0.iter().map(|(name, field)| entry(name, field, report)).collect();
+    let servers = Servers { entries: servers, is_readable: true };
+    for (name, field) in &entries.0 {
+        report_issuers_of_others(&name.value, field, &servers, report);
+    }
+    servers
+}
+
+/// A token that names a configured server is that server's, and no other speaks for it.
+fn report_issuers_of_others(
+    name: &str,
+    field: &Field<file::AuthorizationServer>,
+    servers: &Servers,
+    report: &mut Report<'_>,
+) {
+    let accepted = field.value().and_then(|server| {
+        Some((server.issuer.value()?, server.introspection.value()?.accepted_issuers.value()?))
+    });
+    let Some((own, accepted)) = accepted else { return };
+    for issuer in accepted {
+        let is_named = |other: &&Server| {
+            let found = other.issuer().filter(|found| *found != own);
+            *other.name != *name && found.is_some_and(|found| *found.as_str() == *issuer.value.0)
+        };
+        if let Some(other) = servers.iter().find(is_named) {
+            let message = format!(
+                "is the issuer of `{0}`, whose tokens are judged by `{0}` alone; drop it, and list \
+                 `{0}` on the routes that take its tokens",
+                other.name
+            );
+            report.error(&issuer.place, message);
+        }
+    }
 }
 
 fn entry(

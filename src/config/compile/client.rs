@@ -142,9 +142,14 @@ impl Client<'_, '_> {
     }
 
     fn assertion_key(&mut self) -> Option<AssertionKey> {
+        let id = self.file.key_id.placed()?;
         let (pem, place) = self.private_key()?;
         let key = AssertionKey::new(&pem);
-        key.map_err(|why| self.report.error(&place, why.to_string())).ok()
+        let key = key.map_err(|why| self.report.error(&place, why.to_string())).ok()?;
+        Some(match &id.value {
+            Some(id) => key.named(&id.0),
+            None => key,
+        })
     }
 
     fn identity(&mut self) -> Option<TlsIdentity> {
@@ -209,12 +214,13 @@ fn identity_fault(identity: &TlsIdentity) -> Option<Fault> {
 fn report_meaningless(file: &file::Client, method: Method, report: &mut Report<'_>) -> bool {
     let signs = [Method::ClientSecretJwt, Method::PrivateKeyJwt];
     let secrets = [Method::ClientSecretBasic, Method::ClientSecretPost, Method::ClientSecretJwt];
-    let uses: [(Option<&Place>, &[Method]); 6] = [
+    let uses: [(Option<&Place>, &[Method]); 7] = [
         (place(&file.secret), &secrets),
         (place(&file.secret_file), &secrets),
         (place(&file.private_key_file), &[Method::PrivateKeyJwt, Method::TlsClientAuth]),
         (place(&file.certificate_file), &[Method::TlsClientAuth]),
         (place(&file.token_file), &[Method::Bearer]),
+        (place(&file.key_id), &[Method::PrivateKeyJwt]),
         (unusual(&file.assertion_audience), &signs),
     ];
     let mut is_meaningful = true;

@@ -56,6 +56,9 @@ section! {
         certificate_file: Option<CertificateFile> = null,
         /// A file with the token of `bearer`.
         token_file: Option<SecretFile> = null,
+        /// The name that the server has for the key of `private_key_jwt`, where it gave it one
+        /// itself; otherwise the key's thumbprint (RFC 7638) is its `kid`.
+        key_id: Option<Text> = null,
         /// How the credentials are sent.
         authentication: AuthenticationMethod = "client_secret_basic",
         /// `aud` of the assertions of `client_secret_jwt` and `private_key_jwt`: the issuer, or,

@@ -156,3 +156,15 @@ fn members_and_elements_come_in_order() {
     assert_eq!(seen, ["a=1", "true", "\"x\"", "c={}"]);
     assert_eq!(scanner.end(), Ok(()));
 }
+
+#[test]
+fn halves_of_pairs_pass_where_they_are_asked_for_and_nothing_is_read_there() {
+    let skip = |mut scanner: Scanner<'_>| scanner.skip_value().and_then(|()| scanner.end());
+    for text in [r#""\ud83d""#, r#"{"a":["\udc00x","\ud800\u0041"]}"#] {
+        assert_eq!(skip(Scanner::new(text)), Err(Fault::Syntax), "{text}");
+        assert_eq!(skip(Scanner::passing_halves(text)), Ok(()), "{text}");
+    }
+    assert!(skip(Scanner::passing_halves(r#""\ud83""#)).is_err());
+    assert!(Scanner::passing_halves(r#""\ud83d""#).string().is_err());
+    assert!(skip(Scanner::passing_halves(r#"{"\ud83d":1}"#)).is_err());
+}

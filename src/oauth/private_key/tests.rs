@@ -34,6 +34,16 @@ fn key_id_is_the_rfc_7638_thumbprint() {
 }
 
 #[test]
+fn key_may_have_the_name_that_a_server_gave_it() {
+    let key = rfc_8037().named("271828");
+    assert_eq!((key.id(), &key.public_jwk()["kid"]), ("271828", &json!("271828")));
+    assert_eq!(format!("{key:?}"), "AssertionKey(271828)");
+    assert_ne!(key, rfc_8037());
+    let set = key_set([&key, &rfc_8037(), &key].into_iter()).unwrap();
+    assert_eq!(set["keys"].as_array().unwrap().len(), 2, "each name once");
+}
+
+#[test]
 fn each_form_of_a_key_is_the_same_key() {
     for (wrapped, bare, algorithm) in [
         (

@@ -105,7 +105,9 @@ fn file_that_is_written_again_and_again_is_not_at_rest_whatever_a_look_sees() {
     let at = |seconds| {
         let Files(mut files) = files("");
         let modified = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        files.values_mut().for_each(|content| content.modified = modified);
+        for content in files.values_mut() {
+            content.modified = modified;
+        }
         Files(files)
     };
     let mut changes = Changes::since(files("a"));

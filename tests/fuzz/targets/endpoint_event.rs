@@ -4,7 +4,7 @@
 //! those that went in.
 #![no_main]
 
-use gatehouse::forward::endpoint_event::{EndpointRewriter, EventError};
+use gatehouse::forward::{endpoint_event::EndpointRewriter, event_stream::EventError};
 use libfuzzer_sys::fuzz_target;
 
 fn rewrite(pieces: &[&[u8]], rewritten: &mut usize) -> Result<(Vec<u8>, bool), EventError> {

@@ -1,9 +1,10 @@
 //! Broken set-ups as an operator meets them: the step, the key in the file, and the remedy.
 
-use super::{blames, explained, good, set_up};
+use super::{blames, explain, explained, good, set_up};
 use crate::harness::{
     NOTES,
     authorization_server::{Answer, StubAuthorizationServer},
+    json,
     token::now,
 };
 
@@ -25,6 +26,27 @@ async fn wrong_secret() {
     assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()));
     let words = ["refused our own credentials (HTTP 401 Unauthorized)", "client.authentication"];
     blames(&answer, "token", "authorization_servers.corp.client", &words);
+}
+
+/// The metadata is waited for whichever way the credentials come.
+#[tokio::test]
+async fn credentials_of_a_service_account() {
+    let (parties, yaml, token) = set_up(NOTES, good().subject("robot")).await;
+    let yaml =
+        yaml.replace("required_scopes", "basic_client_credentials: true\n    required_scopes");
+    parties.authorization_server.grant(move |request| {
+        if request.header("authorization") != Some("Basic cm9ib3Q6cmlnaHQ=") {
+            return Answer::error(401, "invalid_client");
+        }
+        Answer::json(&format!(r#"{{"access_token":"{token}","token_type":"Bearer"}}"#))
+    });
+    for (pair, decision) in [("cm9ib3Q6cmlnaHQ=", "allowed"), ("cm9ib3Q6d3Jvbmc=", "denied")] {
+        let field = format!("Authorization: Basic {pair}");
+        let arguments = ["--url", "/notes", "--header", &field, "--json"];
+        let said = explain(&yaml, &arguments, None).await;
+        assert!(!said.out.contains(pair) && said.err.is_empty(), "{said:?}");
+        assert_eq!((said.code, &json(&said.out)["decision"]), (Some(0), &decision.into()));
+    }
 }
 
 #[tokio::test]

@@ -84,3 +84,50 @@ async fn offline_without_keys_a_jwt_is_unknown() {
     assert_eq!((code, &answer["decision"]), (Some(1), &"unknown".into()), "{answer:#}");
     assert_eq!(parties.authorization_server.received().len(), 0, "somebody was asked");
 }
+
+#[tokio::test]
+async fn issuer_that_the_route_does_not_list_is_named_with_the_list() {
+    let (parties, yaml, mut claims) = set_up().await;
+    let key = SigningKey::generate("ES256");
+    parties.authorization_server.publish_keys(&[key.jwk()]);
+    claims["iss"] = json!(format!("{}/", parties.authorization_server.issuer()));
+    let (code, answer) = explained(&yaml, &key.token(&claims)).await;
+    assert_eq!((code, &answer["reason"]), (Some(0), &"wrong_issuer".into()), "{answer:#}");
+    let words = ["names the issuer", "this route takes tokens of"];
+    blames(&answer, "token", "routes.notes.authorization_servers", &words);
+}
+
+/// Not the network of service accounts either, which has connections of its own beside those that
+/// show our certificate.
+#[tokio::test]
+async fn offline_nobody_hears_of_client_credentials() {
+    let parties = Parties::start().await;
+    let issuer = parties.authorization_server.issuer().to_owned();
+    let (key, pem) = certificate();
+    let client = format!(
+        "client: {{id: x, authentication: tls_client_auth, certificate_file: '{}', private_key_file: '{}'}}",
+        file(&pem).display(),
+        file(&key).display()
+    );
+    let metadata = format!("metadata: {{token_endpoint: '{issuer}/token'}}\n    {client}");
+    let yaml = NOTES
+        .replace("client: {id: gatehouse, secret: introspection-secret}", &metadata)
+        .replace("required_scopes", "basic_client_credentials: true\n    required_scopes");
+    let yaml = format!("public_url: http://127.0.0.1:8080\n{}", parties.fill(&yaml));
+    let field = "Authorization: Basic cm9ib3Q6c2VjcmV0";
+    let arguments = ["--url", "/notes", "--header", field, "--json", "--offline"];
+    let said = explain(&yaml, &arguments, None).await;
+    assert_eq!(
+        (said.code, &parse(&said.out)["decision"]),
+        (Some(1), &"unknown".into()),
+        "{said:?}"
+    );
+    assert!(parties.authorization_server.received().is_empty(), "{said:?}");
+}
+
+/// A key and its certificate, as PEM.
+fn certificate() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    (key.serialize_pem(), certificate.pem())
+}

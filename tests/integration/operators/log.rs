@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     NOTES, Parties, World,
+    authorization_server::StubAuthorizationServer,
     client::Call,
     gateway::free_port,
     process::{Process, command, file},
@@ -20,12 +21,16 @@ struct Logged {
 
 impl Logged {
     async fn start(telemetry: &str) -> Self {
+        Self::with(telemetry, NOTES).await
+    }
+
+    async fn with(telemetry: &str, yaml: &str) -> Self {
         let parties = Parties::start().await;
         parties.authorization_server.expect_client(|_| true);
         let (port, admin) = (free_port(), free_port());
         let yaml = format!(
             "public_url: http://127.0.0.1:{port}\nlisten: {{address: '127.0.0.1:{port}'}}\nadmin: {{address: '127.0.0.1:{admin}'}}\n{telemetry}\n{}",
-            parties.fill(NOTES).replace("introspection-secret", "\"${INTROSPECTION_SECRET}\"")
+            parties.fill(yaml).replace("introspection-secret", "\"${INTROSPECTION_SECRET}\"")
         );
         let path = file(&yaml);
         let mut command = command(&["serve", "-c", path.to_str().unwrap()]);
@@ -173,6 +178,25 @@ async fn five_inactive_answers_at_first_are_suspicious_once() {
         logged.line(logged.post("{}").bearer(&format!("unknown-{n}"))).await;
         assert_eq!(warnings(), usize::from(n >= 4), "after {n} more");
     }
+}
+
+/// A server that is merely asked first knows none of the tokens of the others.
+#[tokio::test]
+async fn inactive_answers_about_tokens_that_may_be_anothers_are_not() {
+    let partner = StubAuthorizationServer::start().await;
+    let logged = Logged::with("", &crate::tokens::TWO.replace("PARTNER", partner.issuer())).await;
+    partner.expect_client(|_| true);
+    let warnings = || logged.process.lines().join("\n").matches("may this client").count();
+    for n in 0..8 {
+        logged.line(logged.post("{}").bearer(&format!("unknown-{n}"))).await;
+    }
+    assert_eq!(logged.parties.authorization_server.introspection_count(), 8);
+    assert_eq!((partner.introspection_count(), warnings()), (8, 0));
+    for n in 0..5 {
+        let token = crate::tokens::jws(logged.parties.authorization_server.issuer());
+        logged.line(logged.post("{}").bearer(&format!("{token}{n}"))).await;
+    }
+    assert_eq!((partner.introspection_count(), warnings()), (8, 1), "these name their server");
 }
 
 #[tokio::test]

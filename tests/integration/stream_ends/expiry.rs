@@ -96,7 +96,7 @@ async fn stream_of_a_public_route_has_no_end() {
 #[tokio::test]
 async fn token_without_exp_keeps_its_stream_while_it_is_active() {
     let timed = Timed::start().await;
-    let claims = timed.world.claims().without("exp");
+    let claims = timed.claims(0).without("exp");
     let endless = timed.world.authorization_server.mint(&claims);
     let mut stream = timed.stream(&endless).await;
     let witness = timed.listen(&timed.token(30)).await;

@@ -73,6 +73,18 @@ async fn only_401_makes_a_token_invalid_and_is_remembered() {
     assert_eq!(world.authorization_server.userinfo_requests().len(), 1);
 }
 
+/// RFC 6750 section 3.1: a token without `openid` never becomes acceptable by asking again.
+#[tokio::test]
+async fn token_that_lacks_the_endpoints_scope_is_invalid_and_that_is_remembered() {
+    let world = world().await;
+    let token = world.authorization_server.mint(&bare());
+    world.authorization_server.answer_with(Answer::error(403, "insufficient_scope"));
+    for _ in 0..3 {
+        assert_invalid(&world, &world.call().bearer(&token).send().await);
+    }
+    assert_eq!(world.authorization_server.userinfo_requests().len(), 1);
+}
+
 #[tokio::test]
 async fn whatever_else_is_answered_says_nothing_about_the_token() {
     let world = world().await;

@@ -88,6 +88,49 @@ async fn i25_unknown_kids_fetch_once_per_cooldown_whatever_comes_of_it() {
     assert!(bench.recall(&good).is_some(), "good tokens notice nothing");
 }
 
+/// A key that was found has one more looked for at once; a flood gains one fetch by it and no more.
+#[tokio::test]
+async fn i25_second_rotation_within_the_cooldown_is_seen_and_a_third_is_not() {
+    let (first, second, third, fourth) =
+        (key("ES256"), key("ES384").named("key-2"), key("EdDSA").named("key-3"), key("ES512"));
+    let bench = Bench::with(&[first.jwk()]).await;
+    let claims = bench.claims();
+    bench.keys.publish(&[second.jwk()]);
+    bench.facts(&second.token(&claims)).await;
+    bench.clock.advance(Duration::from_secs(5));
+    // Tokens of the old key are still about, and forged ones of the new.
+    assert!(matches!(bench.fault(&first.token(&claims)).await, JwtFault::UnknownKey(_)));
+    let forged = SigningKey::generate("ES384").named("key-2").token(&claims);
+    assert!(matches!(bench.fault(&forged).await, JwtFault::BadSignature(_)));
+    assert_eq!(bench.keys.fetches(), 2);
+    bench.keys.publish(&[third.jwk()]);
+    bench.facts(&third.token(&claims)).await;
+    bench.clock.advance(Duration::from_secs(5));
+    bench.keys.publish(&[fourth.named("key-4").jwk()]);
+    let token = fourth.named("key-4").token(&claims);
+    assert!(matches!(bench.fault(&token).await, JwtFault::UnknownKey(_)));
+    assert_eq!(bench.keys.fetches(), 3);
+    bench.clock.advance(Duration::from_secs(25));
+    bench.facts(&token).await;
+    assert_eq!(bench.keys.fetches(), 4);
+}
+
+/// Two nodes of a server that disagree about its keys cost two fetches per cooldown, not one per
+/// token.
+#[tokio::test]
+async fn i25_flood_before_a_server_whose_answers_alternate_has_two_fetches_per_cooldown() {
+    let (one, other, flood) = (key("ES256"), key("ES384"), key("EdDSA"));
+    let bench = Bench::with(&[one.jwk()]).await;
+    let claims = bench.claims();
+    for n in 0..50 {
+        let node = if n % 2 == 0 { &other } else { &one };
+        bench.keys.publish(&[node.jwk()]);
+        let token = flood.named(&format!("unknown-{n}")).token(&claims);
+        assert!(matches!(bench.fault(&token).await, JwtFault::UnknownKey(_)));
+    }
+    assert_eq!(bench.keys.fetches(), 1 + 2);
+}
+
 #[tokio::test]
 async fn i25_one_unknown_kid_is_looked_for_ever_more_rarely() {
     let key = key("ES256");

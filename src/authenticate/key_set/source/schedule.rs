@@ -16,7 +16,24 @@ pub(super) struct Schedule {
     /// A fetch has begun, or will at once.
     is_under_way: bool,
     last_demand: Option<Instant>,
+    bonus: Bonus,
+    /// Names that the last change of keys took away: no reason to use the bonus.
+    lost: Vec<KeyId>,
     missing: MissingKeys,
+}
+
+/// A fetch on demand that brought other keys has shown that the server is changing them: one more
+/// may follow before the cooldown is over, for a name not seen before, in case it changes them again.
+/// That one earns nothing, so that a server whose answers alternate is asked twice per cooldown at
+/// most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bonus {
+    /// There is none to be had.
+    None,
+    /// It is earned when the fetch under way brings other keys.
+    Possible,
+    /// One fetch may follow.
+    Earned,
 }
 
 impl Schedule {
@@ -27,6 +44,8 @@ impl Schedule {
             pause: FIRST_PAUSE,
             is_under_way: false,
             last_demand: None,
+            bonus: Bonus::None,
+            lost: Vec::new(),
             missing: MissingKeys::default(),
         }
     }
@@ -59,9 +78,13 @@ impl Schedule {
         }
         let is_cool = |at: Instant| now.saturating_duration_since(at) >= COOLDOWN;
         let may_look = kid.is_none_or(|kid| self.missing.may_look_for(kid, now));
-        if self.url.is_none() || !self.last_demand.is_none_or(is_cool) || !may_look {
+        let is_cool = self.last_demand.is_none_or(is_cool);
+        let is_new = kid.is_some_and(|kid| !self.lost.contains(kid));
+        let may_use_bonus = is_new && self.bonus == Bonus::Earned;
+        if self.url.is_none() || !(is_cool || may_use_bonus) || !may_look {
             return false;
         }
+        self.bonus = if is_cool { Bonus::Possible } else { Bonus::None };
         self.last_demand = Some(now);
         self.is_under_way = true;
         true
@@ -82,6 +105,14 @@ impl Schedule {
         self.url.clone()
     }
 
+    /// A fetch brought other keys than before, and none of these names.
+    pub(super) fn note_change(&mut self, lost: Vec<KeyId>) {
+        self.lost = lost;
+        if self.bonus == Bonus::Possible {
+            self.bonus = Bonus::Earned;
+        }
+    }
+
     /// A fetch brought a set with this lifetime; says when the next one is due.
     pub(super) fn succeed(&mut self, url: &Url, now: Instant, lifetime: Duration) -> Instant {
         self.pause = FIRST_PAUSE;
@@ -97,6 +128,9 @@ impl Schedule {
 
     fn end(&mut self, url: &Url, due: Instant) -> Instant {
         self.due = due;
+        if self.bonus == Bonus::Possible {
+            self.bonus = Bonus::None;
+        }
         // The address may have changed in the meantime: then the next fetch follows at once.
         self.is_under_way = self.url.as_ref() != Some(url);
         due

@@ -47,6 +47,7 @@ fn each_method_has_what_it_needs() {
         "{id: x, secret: 0123456789abcdef0123456789abcdef, authentication: client_secret_jwt}",
         "{id: x, private_key_file: key.pem, authentication: private_key_jwt}",
         "{id: x, private_key_file: key.pem, authentication: private_key_jwt, assertion_audience: endpoint}",
+        "{id: x, private_key_file: key.pem, authentication: private_key_jwt, key_id: '12'}",
         "{id: x, private_key_file: key.pem, certificate_file: client.pem, authentication: tls_client_auth}",
         "{id: x, private_key_file: both.pem, certificate_file: both.pem, authentication: tls_client_auth}",
         "{id: x, private_key_file: p384.pem, authentication: tls_client_auth, certificate_file: client.pem}",
@@ -151,6 +152,14 @@ fn keys_of_another_method_are_errors_that_name_it() {
         (
             "{id: x, secret: y, assertion_audience: endpoint}",
             "client.assertion_audience: has no meaning with `authentication: client_secret_basic`; drop it, or write `authentication: client_secret_jwt` or `authentication: private_key_jwt`",
+        ),
+        (
+            "{id: x, secret: y, key_id: k}",
+            "client.key_id: has no meaning with `authentication: client_secret_basic`; drop it, or write `authentication: private_key_jwt`",
+        ),
+        (
+            "{id: x, authentication: private_key_jwt, private_key_file: key.pem, key_id: ''}",
+            "client.key_id: empty; expected a text",
         ),
         (
             "{id: x, secret: y, authentication: private_key}",

@@ -64,6 +64,23 @@ fn routes_name_their_authorization_servers() {
 }
 
 #[test]
+fn no_server_speaks_for_another_configured_one() {
+    let accepting = |issuer: &str| {
+        let lines = format!("introspection: {{accepted_issuers: ['{issuer}']}}\n    client:");
+        two("[corp, other]").replacen("client:", &lines, 1)
+    };
+    expect(&[
+        (accepting("https://alias.example"), ""),
+        (accepting("https://auth.example.com"), ""),
+        (accepting("https://o.example/"), ""),
+        (
+            accepting("https://o.example"),
+            "authorization_servers.corp.introspection.accepted_issuers[0]: is the issuer of `other`, whose tokens are judged by `other` alone; drop it, and list `other` on the routes that take its tokens",
+        ),
+    ]);
+}
+
+#[test]
 fn kinds_of_tokens_have_what_they_need_and_no_more() {
     let corp = "authorization_servers.corp";
     let needs = "needs introspection, and that needs `client: {id, secret}` beside it, or `client: {authentication: none}` where the server asks for none";
