@@ -2,7 +2,7 @@
 //!
 //! Rows of group Q that are proven elsewhere: Q01 to Q07 where configurations are read
 //! (`src/config/tests`), Q11 and Q13 in `integration::reload`, Q15 and Q16 in
-//! `integration::operators`.
+//! `integration::operators`. The memory of a process that reloads for days is not measured here.
 
 use std::{
     fs,
@@ -92,7 +92,7 @@ async fn refused_file_is_not_quoted() {
     assert!(!log.contains("canary"), "{log}");
 }
 
-/// Q12: what a reload leaves behind goes away again.
+/// Q12: what a reload leaves behind goes away again, descriptors and threads at least.
 #[tokio::test]
 async fn many_reloads_leave_nothing_behind() {
     let mut running = Running::plain("many").await;
