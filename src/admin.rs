@@ -19,14 +19,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admission::{self, Authority},
     metrics::Metrics,
-    snapshot::Snapshot,
+    snapshot::InForce,
 };
 
 /// Serves `/livez`, `/readyz` and `/metrics`.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// What is in force.
-    pub snapshot: Arc<Snapshot>,
+    pub in_force: Arc<InForce>,
     /// What is counted.
     pub metrics: Metrics,
     /// Cancelled when draining begins.
@@ -103,7 +103,7 @@ impl Admin {
         if self.drain.is_cancelled() {
             reasons.push_str("draining\n");
         }
-        for server in &self.snapshot.authorization_servers {
+        for server in &self.in_force.load().authorization_servers {
             if let Some(why) = server.not_ready() {
                 // Writing to a string cannot fail.
                 let _ = writeln!(reasons, "authorization server {}: {why}", server.settings().name);
@@ -117,7 +117,11 @@ impl Admin {
     }
 
     fn scrape(&self) -> Response<Full<Bytes>> {
-        self.snapshot.authorization_servers.iter().for_each(|server| server.refresh_gauges());
+        self.in_force
+            .load()
+            .authorization_servers
+            .iter()
+            .for_each(|server| server.refresh_gauges());
         let mut response = text(StatusCode::OK, self.metrics.render());
         let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, version);

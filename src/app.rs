@@ -1,4 +1,4 @@
-//! The application: binds, serves, drains. The binary and the tests come in by this door.
+//! The application: binds, serves, reloads, drains. The binary and the tests come in by this door.
 //!
 //! 1. One current-thread runtime per worker, each with its own listener and its own upstream
 //!    connections, sharing snapshot and caches. This costs less per request than one work-stealing
@@ -9,7 +9,17 @@
 //!    is still there after `drain_timeout` is cut.
 //! 4. Every task belongs to a tracker, every thread is waited for.
 
-use std::{io, net::SocketAddr, num::NonZero, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZero,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -23,12 +33,16 @@ use crate::{
     admin::Admin,
     authenticate::{background::Background, outbound::Network},
     clock::Clock,
-    config::{ProcessEnvironment, Settings},
+    config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
     gateway::{Gateway, RefusalBudget},
     listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
-    snapshot::{BuildError, Snapshot, Surroundings},
+    reload::{
+        Outcome, Reloader, TlsReplacement,
+        watch::{self, Files, Source},
+    },
+    snapshot::{BuildError, InForce, Snapshot, Surroundings},
 };
 
 /// A gateway that serves.
@@ -39,8 +53,12 @@ pub struct App {
     metrics: Metrics,
     drain: CancellationToken,
     stop: CancellationToken,
+    reloader: Arc<Reloader>,
+    /// Has the configuration read again; closed, it is not followed any more.
+    asking: Option<SyncSender<()>>,
     workers_gone: mpsc::Receiver<()>,
     background_gone: mpsc::Receiver<()>,
+    background_here: Option<mpsc::Sender<()>>,
 }
 
 /// Why a gateway cannot start.
@@ -83,8 +101,7 @@ impl App {
         clock: Arc<dyn Clock>,
         workers: usize,
     ) -> Result<Self, StartError> {
-        let metrics = Metrics::new()?;
-        metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+        let metrics = registered()?;
         let bind_error = |key, address| move |source| StartError::Bind { key, address, source };
         let address = settings.listen.address;
         let sockets =
@@ -109,20 +126,26 @@ impl App {
             workers,
         };
         let handshakes = handshakes(&settings, &surroundings)?;
-        let snapshot = Arc::new(Snapshot::build(settings, &surroundings)?);
+        let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
+        let reloader = Arc::new(Reloader::new(
+            Arc::clone(&in_force),
+            replacement(handshakes.clone()),
+            surroundings,
+        ));
         let admin = Admin {
-            snapshot: Arc::clone(&snapshot),
+            in_force: Arc::clone(&in_force),
             metrics: metrics.clone(),
             drain: drain.clone(),
             address: admin_address,
         };
         let (background_here, background_gone) = mpsc::channel(1);
         let serving =
-            Serving { snapshot, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
+            Serving { in_force, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
         let workers_gone = serving.start_workers(sockets)?;
+        let here = background_here.clone();
         let ended = stop.clone();
         thread::Builder::new().name("background".to_owned()).spawn(move || {
-            let here = background_here;
+            let here = here;
             runtime.block_on(async {
                 if let Ok(socket) = TcpListener::from_std(admin_socket) {
                     drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
@@ -139,9 +162,37 @@ impl App {
             metrics,
             drain,
             stop,
+            reloader,
+            asking: None,
             workers_gone,
             background_gone,
+            background_here: Some(background_here),
         })
+    }
+
+    /// Follows the configuration that it was started with: reads it again whenever its files
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// When no thread can be had.
+    pub fn follow(&mut self, source: Source, files: Files) -> io::Result<()> {
+        let (asking, asked) = sync_channel(1);
+        let here = self.background_here.clone();
+        watch::start((source, files), Arc::clone(&self.reloader), asked, here)?;
+        self.asking = Some(asking);
+        Ok(())
+    }
+
+    /// Has the configuration read again now, when it is followed.
+    pub fn read_again(&self) {
+        // Full: that it is to be read is known.
+        let _ = self.asking.as_ref().map(|asking| asking.try_send(()));
+    }
+
+    /// Puts another configuration in force, if it can be.
+    pub fn reload(&self, loaded: Result<Loaded, Vec<Problem>>) -> Outcome {
+        self.reloader.apply(loaded)
     }
 
     /// Where it listens, with the port that 0 became.
@@ -166,6 +217,7 @@ impl App {
         // Every worker holds a sender; the channel closes when the last one is gone.
         let _ = self.workers_gone.recv().await;
         self.stop.cancel();
+        drop((self.asking.take(), self.background_here.take()));
         let _ = self.background_gone.recv().await;
         info!("stopped");
     }
@@ -180,7 +232,7 @@ impl Drop for App {
 
 /// What all workers share.
 struct Serving {
-    snapshot: Arc<Snapshot>,
+    in_force: Arc<InForce>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     drain: CancellationToken,
@@ -193,13 +245,12 @@ impl Serving {
         sockets: Vec<std::net::TcpListener>,
     ) -> Result<mpsc::Receiver<()>, StartError> {
         let (here, gone) = mpsc::channel(1);
-        let limits = &self.snapshot.settings.listen.limits;
         let budget = RefusalBudget::default();
-        let views = Balance::new(sockets.len(), limits.max_connections);
+        let views = Balance::new(sockets.len());
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };
             let gateway = Gateway::new(
-                Arc::clone(&self.snapshot),
+                Arc::clone(&self.in_force),
                 worker,
                 Arc::clone(&self.clock),
                 budget.clone(),
@@ -207,13 +258,12 @@ impl Serving {
             let service = Service {
                 gateway,
                 tls: self.handshakes.clone(),
-                limits: limits.clone(),
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
                 turned_away: Semaphore::new(MAX_TURNED_AWAY),
             };
-            let drain_timeout = self.snapshot.settings.listen.drain_timeout;
+            let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
             thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 runtime.block_on(async {
@@ -221,6 +271,7 @@ impl Serving {
                     let service = Arc::new(service);
                     let tasks = service.tasks.clone();
                     Listener { socket, balance, inbox, service }.run().await;
+                    let drain_timeout = in_force.load().settings.listen.drain_timeout;
                     finish(&tasks, drain_timeout).await;
                 });
                 // This cuts what outlived the drain; only then is the worker gone.
@@ -233,6 +284,13 @@ impl Serving {
 }
 
 /// TLS of the public listener, whose files are followed from now on.
+/// How a reload puts other TLS settings in force.
+fn replacement(handshakes: Option<Arc<Handshakes>>) -> Option<TlsReplacement> {
+    handshakes.map(|handshakes| {
+        TlsReplacement(Box::new(move |tls| handshakes.replace(tls).map_err(Into::into)))
+    })
+}
+
 fn handshakes(
     settings: &Settings,
     surroundings: &Surroundings,
@@ -296,6 +354,12 @@ const CUTTING: Duration = Duration::from_millis(100);
 
 /// Connections of one worker beyond the limit that are answered at once.
 const MAX_TURNED_AWAY: usize = 256;
+
+fn registered() -> prometheus::Result<Metrics> {
+    let metrics = Metrics::new()?;
+    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+    Ok(metrics)
+}
 
 fn revision() -> &'static str {
     option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")

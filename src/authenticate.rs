@@ -35,7 +35,7 @@ mod judge;
 #[expect(dead_code, reason = "other tests and benches use the rest")]
 #[path = "../tests/integration/harness/jwt.rs"]
 pub(crate) mod jwt_kit;
-mod standing;
+pub mod standing;
 
 use std::sync::Arc;
 

@@ -239,10 +239,14 @@ impl AccessPolicy {
 
     /// Whether a token still has what the route demands of every request.
     pub fn keeps(&self, token: &VerifiedToken) -> bool {
+        self.is_content_with(token.scope())
+    }
+
+    /// Whether a scope is what the route demands of every request.
+    pub fn is_content_with(&self, scope: &Scope) -> bool {
         self.demands().is_none_or(|demands| {
             let rules = &demands.rules;
-            rules.settings().shadow
-                || rules.implications().cover(token.scope(), &demands.required_scopes)
+            rules.settings().shadow || rules.implications().cover(scope, &demands.required_scopes)
         })
     }
 

@@ -24,7 +24,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     authorize::rule_tests,
-    config::{self, Environment, Loaded, Overrides, ProcessEnvironment},
+    config::{self, Environment, Loaded, Overrides, Problem, ProcessEnvironment},
+    reload::watch::Source,
 };
 
 /// Authenticating reverse proxy in front of unmodified MCP servers.
@@ -139,13 +140,15 @@ pub fn run() -> ExitCode {
             None => WRONG_USE,
         },
         Command::Serve { config, listen, admin } => {
-            match load(&config, &environment, &mut err) {
-                Some(mut loaded) => {
+            let overrides = Overrides { listen_address: listen, admin_address: admin };
+            let path = config.path(&environment);
+            let source = Source::new(path, overrides, Box::new(environment));
+            let (loaded, files) = source.read();
+            match usable(loaded, &mut err) {
+                Some(loaded) => {
                     // The locks would keep the log's thread from writing.
                     drop((out, err));
-                    let overrides = Overrides { listen_address: listen, admin_address: admin };
-                    overrides.apply(&mut loaded.settings);
-                    serve::serve(loaded)
+                    serve::serve(loaded, source, files)
                 }
                 None => WRONG_USE,
             }
@@ -156,7 +159,11 @@ pub fn run() -> ExitCode {
 
 /// Loads the configuration, or prints every problem.
 fn load(config: &ConfigFlag, environment: &dyn Environment, err: &mut dyn Write) -> Option<Loaded> {
-    match rule_tests::load(&config.path(environment), environment) {
+    usable(rule_tests::load(&config.path(environment), environment), err)
+}
+
+fn usable(loaded: Result<Loaded, Vec<Problem>>, err: &mut dyn Write) -> Option<Loaded> {
+    match loaded {
         Ok(loaded) => Some(loaded),
         Err(problems) => {
             // Nowhere is left to report a failure to report.

@@ -63,6 +63,8 @@ pub struct Upstream {
     host: HeaderValue,
     pools: Vec<Arc<Pool>>,
     endpoints: Arc<Endpoints>,
+    /// Cancelled when its streams shall end, whoever opened them.
+    closed: CancellationToken,
 }
 
 /// What forwarding needs to know of the worker that does it.
@@ -181,7 +183,31 @@ impl Upstream {
             Arc::new(Pool::new(&address, tls.cloned(), settings.connect_timeout, clock))
         };
         let pools = (0..workers).map(pool).collect();
-        Some(Self { settings, path, host, pools, endpoints })
+        let closed = CancellationToken::new();
+        Some(Self { settings, path, host, pools, endpoints, closed })
+    }
+
+    /// Takes over from the upstream that the route had before what has not changed: its streams
+    /// go on at the same URL, its connections with the same settings.
+    #[must_use]
+    pub fn after(mut self, previous: &Self) -> Self {
+        if self.settings.url == previous.settings.url {
+            self.closed = previous.closed.clone();
+        }
+        if self.settings == previous.settings {
+            self.pools.clone_from(&previous.pools);
+        }
+        self
+    }
+
+    /// Whether streams of another one go on with this one.
+    pub fn is_successor_of(&self, previous: &Self) -> bool {
+        self.closed == previous.closed
+    }
+
+    /// Ends all event streams from it, between events.
+    pub fn close_streams(&self) {
+        self.closed.cancel();
     }
 
     /// Its URL, for the log.
@@ -254,7 +280,7 @@ impl Upstream {
         response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let until = StreamEnding::new(worker.drain.clone(), tenure);
+        let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
         let gauge = metrics.active_streams.clone();
         let shape = Shape { is_stream, is_listening, principal, session, gauge, until, filter };
         let response = self.response(response, lease, shape).await;

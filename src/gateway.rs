@@ -41,6 +41,7 @@ use crate::{
     },
     authorize::Caller,
     clock::Clock,
+    config::settings::Limits,
     forward::{
         Worker,
         headers::X_REQUEST_ID,
@@ -50,13 +51,13 @@ use crate::{
     rejection::Rejection,
     resource::ProtectedResource,
     router::{Destination, RouteError},
-    snapshot::Snapshot,
+    snapshot::{InForce, Snapshot},
 };
 
 /// Serves requests for one worker.
 #[derive(Debug)]
 pub struct Gateway {
-    snapshot: Arc<Snapshot>,
+    in_force: Arc<InForce>,
     worker: Worker,
     clock: Arc<dyn Clock>,
     refusal_budget: RefusalBudget,
@@ -100,14 +101,14 @@ impl Default for RefusalBudget {
 }
 
 impl Gateway {
-    /// A gateway over a snapshot.
+    /// A gateway over what is in force.
     pub fn new(
-        snapshot: Arc<Snapshot>,
+        in_force: Arc<InForce>,
         worker: Worker,
         clock: Arc<dyn Clock>,
         refusal_budget: RefusalBudget,
     ) -> Self {
-        Self { snapshot, worker, clock, refusal_budget, ids: Ids::new() }
+        Self { in_force, worker, clock, refusal_budget, ids: Ids::new() }
     }
 
     /// Answers one request.
@@ -117,11 +118,13 @@ impl Gateway {
         arrival: Arrival,
     ) -> Response<GatewayBody> {
         let (parts, body) = request.into_parts();
-        let is_trusted = self.is_trusted(arrival.peer.ip);
-        let access_log = self.snapshot.settings.telemetry.access_log;
+        // The one look at what is in force: request and response see nothing newer.
+        let snapshot = self.in_force.load();
+        let is_trusted = is_trusted(&snapshot, arrival.peer.ip);
+        let access_log = snapshot.settings.telemetry.access_log;
         let NewId { request_id, traceparent } = self.ids.next();
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
-        let metrics = &self.snapshot.routeless;
+        let metrics = &snapshot.routeless;
         let mut record = Record::new(&parts, request_id, access_log, metrics, &self.clock);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
@@ -135,7 +138,7 @@ impl Gateway {
                 // Boxed: each stage's future would have room for it twice.
                 let head =
                     Box::new(Head { parts, target, peer, is_secure, is_trusted, traceparent });
-                self.serve(head, &mut body, &mut record).await
+                self.serve(&snapshot, head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
         };
@@ -152,6 +155,11 @@ impl Gateway {
         response
     }
 
+    /// The bounds on a connection that begins now.
+    pub fn limits(&self) -> Limits {
+        self.in_force.load().settings.listen.limits.clone()
+    }
+
     /// What a connection beyond the limit is told.
     pub fn turn_away(&self) -> Response<Bytes> {
         let NewId { request_id, .. } = self.ids.next();
@@ -165,12 +173,13 @@ impl Gateway {
 
     async fn serve(
         &self,
+        snapshot: &Snapshot,
         head: Box<Head>,
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
-        let routed = self.snapshot.router.route(&head.parts, &head.target, has_body);
+        let routed = snapshot.router.route(&head.parts, &head.target, has_body);
         let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
         if let (Err(RouteError::Host(_)), true) = (&routed, is_absolute) {
             let foreign = "absolute form with an authority that is not ours";
@@ -188,7 +197,8 @@ impl Gateway {
                 record.enter(resource);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
                 let has_query = head.target.query().is_some();
-                let stage = Stage { resource, destination: destination(below, has_query) };
+                let limits = BodyLimits::of(&snapshot.settings.listen.limits);
+                let stage = Stage { resource, destination: destination(below, has_query), limits };
                 let mut response = self.call(stage, head, body, record).await?;
                 answer::allow_origin(response.headers_mut(), origin);
                 Ok(response)
@@ -204,7 +214,7 @@ impl Gateway {
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
-        let Stage { resource, destination } = stage;
+        let Stage { resource, destination, limits } = stage;
         let caller = authenticate(resource, &head.parts.headers, &head.target).await;
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
@@ -213,7 +223,8 @@ impl Gateway {
         let (caller, read) = match caller {
             Err(missing) if may_need_no_token(&missing, resource, method) => {
                 // Boxed: only few requests come without credentials.
-                let read = Box::pin(self.without_credentials(resource, &head, body, record));
+                let read = without_credentials((resource, limits), &head, body, record);
+                let read = Box::pin(read);
                 let (caller, body, glance) = read.await?;
                 (caller, Some((body, glance)))
             }
@@ -225,7 +236,7 @@ impl Gateway {
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
             Some(read) => read,
-            None => self.read(method, resource, body).await?,
+            None => read_body(method, (resource, limits), body).await?,
         };
         let glance = record.read(glance);
         let is_listening = glance.is_listening();
@@ -247,50 +258,6 @@ impl Gateway {
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();
         Ok(answer::from_upstream(response?))
-    }
-
-    /// Reads the body of a request without credentials, and lets it in when none are needed.
-    async fn without_credentials(
-        &self,
-        resource: &ProtectedResource,
-        head: &Head,
-        body: &mut Option<Incoming>,
-        record: &mut Record,
-    ) -> Result<(Caller, RequestBody, Glance), Rejection> {
-        let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
-        let limits = &self.snapshot.settings.listen.limits;
-        let Some(incoming) = body.take() else { return Err(missing().into()) };
-        // Nobody vouches for whoever sends this: no more than a call without token needs.
-        let max_bytes = limits.max_body_bytes.min(request_body::WHOLE_BYTES);
-        let limits = BodyLimits { max_bytes, timeout: limits.body_timeout };
-        let (body, glance) = RequestBody::read_whole(incoming, limits).await?;
-        record.read(glance.clone());
-        let whole = body.whole().cloned().unwrap_or_default();
-        let caller = {
-            let operation = judge::read(resource, &head.parts, &whole)?;
-            resource.policy.without_credentials(&operation)
-        };
-        Ok((caller.ok_or_else(missing)?, body, glance))
-    }
-
-    async fn read(
-        &self,
-        method: &Method,
-        resource: &ProtectedResource,
-        body: &mut Option<Incoming>,
-    ) -> Result<(RequestBody, Glance), Rejection> {
-        match body.take() {
-            Some(body) if *method == Method::POST => {
-                let limits = &self.snapshot.settings.listen.limits;
-                let (max_bytes, timeout) = (limits.max_body_bytes, limits.body_timeout);
-                let limits = BodyLimits { max_bytes, timeout };
-                if resource.policy.judges_operations() {
-                    return Ok(Box::pin(RequestBody::read_whole(body, limits)).await?);
-                }
-                Ok(RequestBody::read(body, limits).await?)
-            }
-            _ => Ok((RequestBody::Empty, Glance::default())),
-        }
     }
 
     async fn refuse(
@@ -334,10 +301,46 @@ impl Gateway {
         let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
         Some(Glance::at(&read))
     }
+}
 
-    fn is_trusted(&self, peer: IpAddr) -> bool {
-        let networks = &self.snapshot.settings.listen.trusted_proxies;
-        networks.iter().any(|network| network.contains(&peer))
+fn is_trusted(snapshot: &Snapshot, peer: IpAddr) -> bool {
+    let networks = &snapshot.settings.listen.trusted_proxies;
+    networks.iter().any(|network| network.contains(&peer))
+}
+
+/// Reads the body of a request without credentials, and lets it in when none are needed.
+async fn without_credentials(
+    (resource, limits): (&ProtectedResource, BodyLimits),
+    head: &Head,
+    body: &mut Option<Incoming>,
+    record: &mut Record,
+) -> Result<(Caller, RequestBody, Glance), Rejection> {
+    let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
+    let Some(incoming) = body.take() else { return Err(missing().into()) };
+    // Nobody vouches for whoever sends this: no more than a call without token needs.
+    let max_bytes = limits.max_bytes.min(request_body::WHOLE_BYTES);
+    let (body, glance) =
+        RequestBody::read_whole(incoming, BodyLimits { max_bytes, ..limits }).await?;
+    record.read(glance.clone());
+    let whole = body.whole().cloned().unwrap_or_default();
+    let caller = {
+        let operation = judge::read(resource, &head.parts, &whole)?;
+        resource.policy.without_credentials(&operation)
+    };
+    Ok((caller.ok_or_else(missing)?, body, glance))
+}
+
+async fn read_body(
+    method: &Method,
+    (resource, limits): (&ProtectedResource, BodyLimits),
+    body: &mut Option<Incoming>,
+) -> Result<(RequestBody, Glance), Rejection> {
+    match body.take() {
+        Some(body) if *method == Method::POST && resource.policy.judges_operations() => {
+            Ok(Box::pin(RequestBody::read_whole(body, limits)).await?)
+        }
+        Some(body) if *method == Method::POST => Ok(RequestBody::read(body, limits).await?),
+        _ => Ok((RequestBody::Empty, Glance::default())),
     }
 }
 

@@ -8,7 +8,7 @@
 //! # The flow of a request
 //!
 //! ```text
-//!  socket -> listener -> Gateway::handle                        one Arc<Snapshot> per request
+//!  socket -> listener -> Gateway::handle                        one look at the InForce, one Arc<Snapshot>
 //!
 //!  admit(head, finding)              -> Target       | Inadmissible -------------------------+
 //!  Router::route(head, target)       -> Destination  | RouteError ---------------------------+
@@ -35,7 +35,7 @@
 //! ```text
 //! 7  main  >  cli
 //! 6  demo  >  app
-//! 5  listener   admin
+//! 5  listener   admin   reload
 //! 4  gateway
 //! 3  rejection   snapshot
 //! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission
@@ -51,6 +51,7 @@
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
 //! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
 //! | [`admin`] | liveness, readiness and metrics, on an address of their own |
+//! | [`reload`] | watches the configuration; replaces the snapshot in force, or keeps it |
 //! | [`gateway`] | the pipeline above; one log line and one count per request; its rehearsal for `explain` |
 //! | [`rejection`] | the closed table from a stage's error to status, challenge and JSON-RPC body |
 //! | [`snapshot`] | settings compiled into what a request needs; immutable |
@@ -94,6 +95,7 @@ pub mod logging;
 pub mod metrics;
 pub mod oauth;
 pub mod rejection;
+pub mod reload;
 pub mod resource;
 pub mod router;
 pub mod snapshot;

@@ -54,8 +54,6 @@ pub struct Service {
     pub gateway: Gateway,
     /// TLS, when the listener speaks it.
     pub tls: Option<Arc<Handshakes>>,
-    /// Bounds.
-    pub limits: Limits,
     /// Where connections are counted.
     pub metrics: Metrics,
     /// Where the worker's tasks are counted.
@@ -135,12 +133,15 @@ impl Listener {
 
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
-        let counted = self.balance.count();
+        let limits = service.gateway.limits();
+        let counted = self.balance.count(limits.max_connections);
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
             match counted {
-                Some(counted) => Connection { service, peer, _counted: counted }.run(stream).await,
+                Some(counted) => {
+                    Connection { service, peer, limits, _counted: counted }.run(stream).await;
+                }
                 None => serve::turn_away(stream, &service).await,
             }
         }));
@@ -151,6 +152,8 @@ impl Listener {
 struct Connection {
     service: Arc<Service>,
     peer: Peer,
+    /// As they were when it began.
+    limits: Limits,
     _counted: Counted,
 }
 

@@ -6,7 +6,7 @@
 //! 3. A metric's doc comment is its help text.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
@@ -45,6 +45,9 @@ macro_rules! metrics {
     };
     (@new HistogramVec, $name:literal, $help:expr, $labels:tt) => {
         HistogramVec::new(HistogramOpts::new($name, $help).buckets(SECONDS.to_vec()), &$labels)
+    };
+    (@new Gauge, $name:literal, $help:expr, $labels:tt) => {
+        Gauge::new($name, $help)
     };
     (@new IntGauge, $name:literal, $help:expr, $labels:tt) => {
         IntGauge::new($name, $help)
@@ -90,6 +93,11 @@ metrics! {
     tls_reloads: IntCounterVec = "gatehouse_tls_reloads_total" ["outcome"],
     /// When the TLS certificate ends, in seconds since the Unix epoch; absent without TLS.
     tls_certificate_expiry: IntGaugeVec = "gatehouse_tls_certificate_expiry_timestamp_seconds" [],
+    /// Readings of the configuration while it is in force, by what came of them.
+    config_reloads: IntCounterVec = "gatehouse_config_reloads_total" ["outcome"],
+    /// When the configuration was last read and found good, in seconds since 1970.
+    config_last_reload_success: Gauge =
+        "gatehouse_config_last_reload_success_timestamp_seconds" [],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }

@@ -2,12 +2,18 @@
 //!
 //! A snapshot is immutable: a request sees one from its start to its end. Everything that can be
 //! prepared is: documents are rendered, series looked up, hosts indexed, keys derived.
+//!
+//! What a snapshot is built after lends it all that did not change: authorization servers with all
+//! that they remember, connections to upstreams, open event streams, sealing keys.
+
+mod in_force;
 
 use std::{collections::HashMap, sync::Arc};
 
 use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use rustls_platform_verifier::BuilderVerifierExt;
 
+pub use self::in_force::InForce;
 use crate::{
     authenticate::{
         Authenticator,
@@ -43,8 +49,11 @@ pub struct Snapshot {
     pub router: Router,
     /// Every authorization server in use.
     pub authorization_servers: Vec<Arc<AuthorizationServer>>,
+    /// Every route.
+    pub resources: Vec<Arc<ProtectedResource>>,
     /// Where requests that no route takes are counted.
     pub routeless: Arc<RouteMetrics>,
+    sealer: Arc<Sealer>,
 }
 
 /// What a snapshot is built with, besides the settings.
@@ -85,12 +94,22 @@ pub enum BuildError {
 impl Snapshot {
     /// Compiles settings.
     pub fn build(settings: Settings, around: &Surroundings) -> Result<Self, BuildError> {
+        Self::build_after(None, settings, around)
+    }
+
+    /// Compiles settings; what they have in common with those of `previous` is taken over from it.
+    pub fn build_after(
+        previous: Option<&Self>,
+        settings: Settings,
+        around: &Surroundings,
+    ) -> Result<Self, BuildError> {
         // Whoever read the file has run them; nobody who did not gets past.
         if let Some(failure) = rule_tests::run(&settings).into_iter().next() {
             return Err(BuildError::RuleTest(failure));
         }
-        let servers = authorization_servers(&settings, around)?;
-        let sealer = Arc::new(Sealer::new(&settings.session_keys)?);
+        let servers = authorization_servers(previous, &settings, around)?;
+        let sealer = sealer(previous, &settings)?;
+        let mut resources = Vec::with_capacity(settings.routes.len());
         let origins = origins(&settings);
         let mut sites: Vec<Site> = origins.iter().map(|_| Site::default()).collect();
         for route in &settings.routes {
@@ -101,8 +120,12 @@ impl Snapshot {
                 let servers = listed(&route.name, protected, &servers)?;
                 add_documents(site, route, protected, &servers);
             }
-            let resource = resource(&settings, route, &servers, &sealer, around)?;
-            site.resources.push(Arc::new(resource));
+            let before = previous.and_then(|previous| previous.before(route));
+            let authenticator = authenticator(&settings, route, &servers, around)?;
+            let common = Common { settings: &settings, sealer: &sealer, around };
+            let resource = Arc::new(resource(route, authenticator, before, common)?);
+            site.resources.push(Arc::clone(&resource));
+            resources.push(resource);
         }
         sites.iter_mut().for_each(add_root_documents);
         add_key_set(&mut sites, &settings);
@@ -110,11 +133,35 @@ impl Snapshot {
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
-        Ok(Self { settings, router, authorization_servers, routeless })
+        Ok(Self { settings, router, authorization_servers, resources, routeless, sealer })
+    }
+
+    /// The route of this name.
+    pub fn resource(&self, name: &str) -> Option<&Arc<ProtectedResource>> {
+        self.resources.iter().find(|resource| *resource.name == *name)
+    }
+
+    /// What a route of other settings goes on with: the same route, at the same place.
+    fn before(&self, route: &RouteSettings) -> Option<&ProtectedResource> {
+        let mut known = self.settings.routes.iter();
+        let known = known.find(|known| known.name == route.name)?;
+        let is_newly_protected = route.protected().is_some() && known.protected().is_none();
+        let is_same = known.path == route.path && known.public_url == route.public_url;
+        let before = self.resource(&route.name).filter(|_| is_same && !is_newly_protected);
+        before.map(|before| &**before)
+    }
+}
+
+/// The sealing keys; random ones stay as long as none are configured.
+fn sealer(previous: Option<&Snapshot>, settings: &Settings) -> Result<Arc<Sealer>, BuildError> {
+    match previous.filter(|previous| previous.settings.session_keys == settings.session_keys) {
+        Some(previous) => Ok(Arc::clone(&previous.sealer)),
+        None => Ok(Arc::new(Sealer::new(&settings.session_keys)?)),
     }
 }
 
 fn authorization_servers(
+    previous: Option<&Snapshot>,
     settings: &Settings,
     around: &Surroundings,
 ) -> Result<HashMap<Box<str>, Arc<AuthorizationServer>>, BuildError> {
@@ -134,9 +181,17 @@ fn authorization_servers(
         let is_mirrored = uses().any(|route| route.legacy_metadata);
         let lacks_token_endpoint = uses().any(|route| route.basic_client_credentials)
             && !server.metadata.contains_key("token_endpoint");
+        let needs_whole_document = is_mirrored || lacks_token_endpoint;
+        let known = previous.into_iter().flat_map(|previous| &previous.authorization_servers);
+        let mut known = known.filter(|known| known.settings().name == server.name);
+        let known = known.next();
+        if let Some(same) = known.filter(|known| known.serves(server, needs_whole_document)) {
+            servers.insert(server.name.clone(), Arc::clone(same));
+            continue;
+        }
         let started = AuthorizationServer::start(
             Arc::clone(server),
-            is_mirrored || lacks_token_endpoint,
+            needs_whole_document,
             around.metrics.authorization_server(&server.name),
             Means {
                 clock: Arc::clone(&around.clock),
@@ -146,6 +201,9 @@ fn authorization_servers(
         );
         let started =
             started.map_err(|error| BuildError::AuthorizationServer(server.name.clone(), error))?;
+        if let Some(known) = known {
+            started.learn_from(known);
+        }
         servers.insert(server.name.clone(), started);
     }
     Ok(servers)
@@ -178,24 +236,36 @@ fn origins(settings: &Settings) -> Vec<&PublicOrigin> {
     origins
 }
 
-fn resource(
+/// How tokens of a route are judged, and what they may do.
+fn authenticator(
     settings: &Settings,
     route: &RouteSettings,
     servers: &HashMap<Box<str>, Arc<AuthorizationServer>>,
-    sealer: &Arc<Sealer>,
     around: &Surroundings,
-) -> Result<ProtectedResource, BuildError> {
-    let (authenticator, policy) = match &route.access {
-        Access::Public => (None, AccessPolicy::Public),
-        Access::Protected(protected) => {
-            let servers = listed(&route.name, protected, servers)?;
-            let configured = &settings.authorization_servers;
-            let clock = Arc::clone(&around.clock);
-            let authenticator =
-                Authenticator::new(&route.name, protected, servers, configured, clock);
-            (Some(Arc::new(authenticator)), policy(protected))
-        }
+) -> Result<(Option<Arc<Authenticator>>, AccessPolicy), BuildError> {
+    let Access::Protected(protected) = &route.access else {
+        return Ok((None, AccessPolicy::Public));
     };
+    let servers = listed(&route.name, protected, servers)?;
+    let (configured, clock) = (&settings.authorization_servers, Arc::clone(&around.clock));
+    let authenticator = Authenticator::new(&route.name, protected, servers, configured, clock);
+    Ok((Some(Arc::new(authenticator)), policy(protected)))
+}
+
+/// What all routes have in common.
+#[derive(Clone, Copy)]
+struct Common<'a> {
+    settings: &'a Settings,
+    sealer: &'a Arc<Sealer>,
+    around: &'a Surroundings,
+}
+
+fn resource(
+    route: &RouteSettings,
+    (authenticator, policy): (Option<Arc<Authenticator>>, AccessPolicy),
+    before: Option<&ProtectedResource>,
+    Common { settings, sealer, around }: Common<'_>,
+) -> Result<ProtectedResource, BuildError> {
     let endpoints = Endpoints {
         route: route.name.clone(),
         path: route.path.trim_end_matches('/').into(),
@@ -203,6 +273,11 @@ fn resource(
         sealer: Arc::clone(sealer),
     };
     let open_streams = authenticator.as_ref().map(|authenticator| {
+        let same_upstream =
+            before.filter(|before| before.upstream.url() == route.upstream.url.as_str());
+        if let Some(streams) = same_upstream.and_then(|before| before.open_streams.as_ref()) {
+            return Arc::clone(streams);
+        }
         let (clock, background) = (Arc::clone(&around.clock), around.background.clone());
         OpenStreams::new(&route.name, Arc::clone(authenticator), policy.clone(), clock, background)
     });
@@ -214,6 +289,7 @@ fn resource(
         around.workers,
         &around.clock,
     );
+    let upstream = upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?;
     Ok(ProtectedResource {
         name: route.name.clone(),
         path: route.path.clone(),
@@ -221,7 +297,10 @@ fn resource(
         authenticator,
         policy,
         open_streams,
-        upstream: upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?,
+        upstream: match before {
+            Some(before) => upstream.after(&before.upstream),
+            None => upstream,
+        },
         metrics: around.metrics.route(&route.name),
         challenge: ChallengeParameters::new(route),
         origins: Origins::new(route, settings.listen.allowed_origins.clone().into()),

@@ -11,14 +11,15 @@
 //! What a token may do is not its business, nor which server a token belongs to.
 
 mod asking;
+mod search;
 
 use std::{
     sync::{Arc, atomic::AtomicU32},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use arc_swap::ArcSwapOption;
-use tracing::{info, warn};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     background::Background,
@@ -59,6 +60,9 @@ pub struct AuthorizationServer {
     cache: TokenCache,
     flights: Flights<Knowledge>,
     all_inactive_so_far: AtomicU32,
+    needs_whole_document: bool,
+    /// Ends the search for metadata when nobody needs the server any more.
+    _search: DropGuard,
 }
 
 /// What a server works with.
@@ -180,6 +184,7 @@ impl AuthorizationServer {
             None => outbound.clone(),
         };
         let service_accounts = ServiceAccounts::new(plain, Arc::clone(&clock), background.clone());
+        let gone = CancellationToken::new();
         let server = Arc::new(Self {
             rules: Rules::new(&settings),
             outbound,
@@ -195,13 +200,30 @@ impl AuthorizationServer {
             last_failure: ArcSwapOption::empty(),
             flights: Flights::default(),
             all_inactive_so_far: AtomicU32::new(0),
+            needs_whole_document,
+            _search: gone.clone().drop_guard(),
         });
         match discovery::configured(&server.settings, needs_whole_document) {
-            Some(Ok(discovered)) => drop(server.found(discovered)),
+            Some(Ok(discovered)) => drop(server.found(Arc::new(discovered))),
             Some(Err(error)) => server.last_failure.store(Some(Arc::new(error))),
-            None => server.background.spawn(Arc::clone(&server).keep_discovering()),
+            None => {
+                let search = search::keep_discovering(Arc::downgrade(&server));
+                server.background.spawn(async move {
+                    // The outcome is the same: there is nothing more to find.
+                    let _ = gone.run_until_cancelled(search).await;
+                });
+            }
         }
         Ok(server)
+    }
+
+    /// Whether it can go on with these settings as it is.
+    pub fn serves(
+        &self,
+        settings: &AuthorizationServerSettings,
+        needs_whole_document: bool,
+    ) -> bool {
+        *self.settings == *settings && self.needs_whole_document == needs_whole_document
     }
 
     /// The configured settings.
@@ -320,43 +342,4 @@ impl AuthorizationServer {
             }),
         }
     }
-
-    /// Puts newly found metadata in force; whether they are the first.
-    fn found(&self, discovered: Discovered) -> bool {
-        if let (Some(verifier), Some(url)) = (&self.verifier, &discovered.jwks_uri) {
-            verifier.set_jwks_uri(url.clone());
-        }
-        self.discovered.swap(Some(Arc::new(discovered))).is_none()
-    }
-
-    async fn keep_discovering(self: Arc<Self>) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match discovery::discover(&self.outbound, &self.settings).await {
-                Ok(discovered) => {
-                    if self.found(discovered) {
-                        let name = &*self.settings.name;
-                        info!(authorization_server = name, "authorization server metadata found");
-                    }
-                    pause = FIRST_PAUSE;
-                    tokio::time::sleep(REFRESH_PAUSE).await;
-                }
-                Err(error) => {
-                    warn!(
-                        authorization_server = &*self.settings.name,
-                        error = %error,
-                        retry_in_seconds = pause.as_secs_f64(),
-                        "authorization server metadata cannot be read"
-                    );
-                    self.last_failure.store(Some(Arc::new(error)));
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
-        }
-    }
 }
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const REFRESH_PAUSE: Duration = Duration::from_hours(1);

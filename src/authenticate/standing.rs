@@ -13,7 +13,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    AuthenticateError, Authenticator, TokenIdentity, VerifiedToken,
+    AuthenticateError, Authenticator, TokenFault, TokenIdentity, VerifiedToken,
     token_facts::{Evidence, TokenFacts},
 };
 use crate::oauth::{BearerToken, TokenDigest};
@@ -25,6 +25,37 @@ impl Authenticator {
         token: BearerToken,
     ) -> Result<VerifiedToken, AuthenticateError> {
         self.verify(token).await
+    }
+}
+
+/// What a route that judges anew makes of a token that it took before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// Its authorization server must be asked: it is not known as it was.
+    Asked,
+    /// It is not acceptable any more.
+    Refused,
+    /// It is as good as it was.
+    Taken,
+}
+
+impl Authenticator {
+    /// Judges a token by what is known of it.
+    pub fn judge_again(&self, identity: &TokenIdentity) -> Renewed {
+        let mut servers = self.authorization_servers().iter();
+        let Some(server) = servers.find(|server| server.settings().issuer == *identity.issuer())
+        else {
+            return Renewed::Refused;
+        };
+        if !std::sync::Arc::ptr_eq(server, &identity.server) {
+            return Renewed::Asked;
+        }
+        match self.judge(identity) {
+            Ok(()) => Renewed::Taken,
+            // When time runs out is not for a change of configuration to say.
+            Err(invalid) if invalid.fault() == TokenFault::Expired => Renewed::Taken,
+            Err(_) => Renewed::Refused,
+        }
     }
 }
 

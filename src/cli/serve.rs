@@ -1,5 +1,7 @@
 //! `gatehouse serve`: runs the gateway until it is told to stop.
 //!
+//! SIGHUP has the configuration read again, which a change of its files does as well.
+//!
 //! The first SIGTERM or SIGINT drains; a second one ends the process at once, with status 1.
 
 use std::{
@@ -11,7 +13,6 @@ use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tracing::warn;
 
 use super::{DONE, FAILED};
 use crate::{
@@ -19,23 +20,20 @@ use crate::{
     clock::SystemClock,
     config::{Loaded, Settings},
     logging,
+    reload::{
+        log_warnings,
+        watch::{Files, Source},
+    },
 };
 
 /// Serves a loaded configuration; returns the exit status.
-pub fn serve(loaded: Loaded) -> u8 {
+pub fn serve(loaded: Loaded, source: Source, files: Files) -> u8 {
     let Loaded { settings, warnings, places: _ } = loaded;
     let telemetry = &settings.telemetry;
     let (out, has_colour) = (io::stdout(), io::stdout().is_terminal());
     let log = logging::start(telemetry.log_format, telemetry.log_level, out, has_colour);
-    for problem in &warnings {
-        warn!(
-            place = format!("{}:{}:{}", problem.file, problem.line, problem.column),
-            path = &*problem.path,
-            "{}",
-            problem.message
-        );
-    }
-    let served = run(settings);
+    log_warnings(&warnings);
+    let served = run(settings, source, files);
     log.flush();
     match served {
         Ok(()) => DONE,
@@ -47,7 +45,7 @@ pub fn serve(loaded: Loaded) -> u8 {
     }
 }
 
-fn run(settings: Settings) -> Result<(), String> {
+fn run(settings: Settings, source: Source, files: Files) -> Result<(), String> {
     let runtime =
         Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
@@ -55,13 +53,15 @@ fn run(settings: Settings) -> Result<(), String> {
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot listen for signals".to_owned());
         };
-        let Ok(hangup) = signal(SignalKind::hangup()) else {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             return Err("cannot listen for signals".to_owned());
         };
-        let app = App::start(settings, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+        let mut app =
+            App::start(settings, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
+        app.follow(source, files).map_err(|error| error.to_string())?;
         tokio::select! {
             () = stopped(&mut terminate, &mut interrupt) => {}
-            () = warn_of_reloads(hangup) => {}
+            () = read_again(&app, &mut hangup) => {}
         }
         tokio::select! {
             () = app.shutdown() => Ok(()),
@@ -72,10 +72,10 @@ fn run(settings: Settings) -> Result<(), String> {
     })
 }
 
-/// Keeps a habitual SIGHUP from ending the process.
-async fn warn_of_reloads(mut hangup: Signal) {
+/// Has the configuration read again whenever somebody sends SIGHUP.
+async fn read_again(app: &App, hangup: &mut Signal) {
     while hangup.recv().await.is_some() {
-        warn!("SIGHUP: this version does not reload its configuration; restart it instead");
+        app.read_again();
     }
     std::future::pending::<()>().await;
 }

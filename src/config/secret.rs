@@ -9,6 +9,7 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use crate::{
@@ -30,6 +31,11 @@ pub trait Environment {
     /// Seconds since the Unix epoch: what a certificate's validity is judged by.
     fn unix_seconds(&self) -> f64 {
         SystemClock.unix_seconds()
+    }
+
+    /// When a file was last written, as far as can be told.
+    fn modified(&self, _path: &Path) -> Option<SystemTime> {
+        None
     }
 
     /// Whether everybody on this machine may read a file, as far as can be told.
@@ -56,6 +62,10 @@ impl Environment for ProcessEnvironment {
 
     fn has_file(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    fn modified(&self, path: &Path) -> Option<SystemTime> {
+        path.metadata().and_then(|file| file.modified()).ok()
     }
 
     #[cfg(unix)]

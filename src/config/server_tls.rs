@@ -31,7 +31,7 @@ use super::{
 use crate::oauth::{PrivateKeyPem, UnusableKey};
 
 /// `listen.tls`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerTls {
     /// Where the certificates stand.
     pub certificate: PathBuf,

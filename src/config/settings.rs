@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The whole configuration in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// `public_url`.
     pub public_url: PublicOrigin,
@@ -49,7 +49,7 @@ pub struct Settings {
 }
 
 /// `listen`: the public listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listen {
     /// Where to listen.
     pub address: SocketAddr,
@@ -68,7 +68,7 @@ pub struct Listen {
 }
 
 /// `listen.limits`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Connections served at once; more are answered 503 and closed.
     pub max_connections: usize,
@@ -110,14 +110,14 @@ pub enum AllowedHost {
 }
 
 /// `admin`: the operators' listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     /// Where to listen.
     pub address: SocketAddr,
 }
 
 /// `telemetry`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// `telemetry.log.format`.
     pub log_format: LogFormat,
@@ -128,7 +128,7 @@ pub struct Telemetry {
 }
 
 /// One entry of `routes`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouteSettings {
     /// The key under `routes`: metrics label, log field, realm.
     pub name: Box<str>,
@@ -157,7 +157,7 @@ impl RouteSettings {
 }
 
 /// `access` of a route, with what only protected routes have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Access {
     /// A token is required.
     Protected(Box<ProtectedSettings>),
@@ -166,7 +166,7 @@ pub enum Access {
 }
 
 /// What a protected route asks of a token, and publishes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProtectedSettings {
     /// Names of the authorization servers whose tokens are taken, in the order in which they are
     /// asked; at least one, none twice.
@@ -207,7 +207,7 @@ pub enum AudienceMatch {
 }
 
 /// `upstream` of a route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamSettings {
     /// Its one URL: no userinfo, query or fragment.
     pub url: Url,

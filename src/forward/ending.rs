@@ -1,7 +1,8 @@
-//! What ends an event stream from outside: the gateway's drain, or the end of its token.
+//! What ends an event stream from outside: the gateway's drain, the end of its token, or of its
+//! route.
 //!
-//! 1. Either is waited for in one place, and either ends the stream between two events.
-//! 2. An event that does not end within [`PATIENCE`] of its token's end is broken off: nobody keeps
+//! 1. All are waited for in one place, and each ends the stream between two events.
+//! 2. An event that does not end within [`PATIENCE`] of its stream's end is broken off: nobody keeps
 //!    a stream open by never finishing an event. While the gateway drains, `drain_timeout` does that.
 
 use std::{
@@ -20,15 +21,23 @@ use super::open_streams::Tenure;
 pub(super) struct Ending {
     signal: Pin<Box<WaitForCancellationFutureOwned>>,
     drain: CancellationToken,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
     tenure: Option<Tenure>,
     overdue: Option<Pin<Box<Sleep>>>,
 }
 
 impl Ending {
-    /// By the drain, and by the end of the stream's tenure where a token opened it.
-    pub(super) fn new(drain: CancellationToken, tenure: Option<Tenure>) -> Self {
+    /// By the drain, when the upstream's streams are closed, and by the end of the stream's tenure
+    /// where a token opened it.
+    pub(super) fn new(
+        drain: CancellationToken,
+        closed: CancellationToken,
+        tenure: Option<Tenure>,
+    ) -> Self {
         let signal = tenure.as_ref().map_or(&drain, Tenure::ended).clone();
-        Self { signal: Box::pin(signal.cancelled_owned()), drain, tenure, overdue: None }
+        let signal = Box::pin(signal.cancelled_owned());
+        let closed = Box::pin(closed.cancelled_owned());
+        Self { signal, drain, closed, tenure, overdue: None }
     }
 
     /// The stream has named its message endpoint.
@@ -41,12 +50,15 @@ impl Ending {
 
     /// Whether the stream is to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.signal.as_mut().poll(cx)
+        match self.signal.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.closed.as_mut().poll(cx),
+        }
     }
 
     /// Whether it should have ended long ago; for a stream that is to end and cannot.
     pub(super) fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.tenure.is_none() || self.drain.is_cancelled() {
+        if self.drain.is_cancelled() {
             return Poll::Pending;
         }
         let overdue = self.overdue.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));

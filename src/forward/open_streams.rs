@@ -10,13 +10,15 @@
 //! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
 //!    says that it is not active, or says less of it than the route demands; when the key that
 //!    verified it is gone from the key set. What else can be told is told by `keeper`.
-//! 5. There are entries for open streams only, and on a route without any a request pays for a look
+//! 5. When a route's configuration changes, all its open streams are judged by the new one.
+//! 6. There are entries for open streams only, and on a route without any a request pays for a look
 //!    at one number.
-//! 6. Who wants to hear of an end waits for [`Tenure::ended`]; that is the gateway's drain as well.
+//! 7. Who wants to hear of an end waits for [`Tenure::ended`]; that is the gateway's drain as well.
 //!
 //! Responses to calls have no entry: they may finish.
 
 mod held_token;
+mod judge;
 mod keeper;
 mod key;
 
@@ -29,11 +31,13 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     held_token::{HeldToken, HeldTokens, Reach},
+    judge::Judge,
     key::Key,
 };
 use crate::{
@@ -46,8 +50,7 @@ use crate::{
 /// The open event streams of one route.
 pub struct OpenStreams {
     route: Box<str>,
-    authenticator: Arc<Authenticator>,
-    policy: AccessPolicy,
+    judge: ArcSwap<Judge>,
     clock: Arc<dyn Clock>,
     background: Background,
     /// How many streams are open.
@@ -107,8 +110,7 @@ impl OpenStreams {
     ) -> Arc<Self> {
         Arc::new(Self {
             route: route.into(),
-            authenticator,
-            policy,
+            judge: ArcSwap::from_pointee(Judge { authenticator, policy }),
             clock,
             background,
             open: AtomicUsize::new(0),
@@ -132,6 +134,8 @@ impl OpenStreams {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let key = Key::new(token.principal(), session, number);
         let held = self.tokens.hold(token, token.token().digest(), self.clock.instant());
+        // What the request was judged by may have been replaced meanwhile.
+        held.is_judged_by(&self.judge.load(), self.clock.instant());
         let reach = match session {
             StreamSession::Endpoint(_) | StreamSession::Id(_) => Reach::Session,
             StreamSession::None => Reach::Principal,
@@ -202,7 +206,8 @@ impl OpenStreams {
     fn renew(&self, key: Key, token: &VerifiedToken) {
         let mut shard = self.shard(&key);
         let Some(entry) = shard.get_mut(&key) else { return };
-        if entry.newest.is_replaced_by(token, entry.reach) && self.policy.keeps(token) {
+        if entry.newest.is_replaced_by(token, entry.reach) && self.judge.load().policy.keeps(token)
+        {
             entry.newest = self.tokens.hold(token, token.token().digest(), self.clock.instant());
         }
     }

@@ -19,7 +19,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::jsonrpc::Glance;
+use crate::{config::settings::Limits, jsonrpc::Glance};
 
 /// A body that may be sent upstream.
 #[derive(Debug)]
@@ -39,6 +39,13 @@ pub struct BodyLimits {
     pub max_bytes: usize,
     /// From the beginning of the reading to the last byte.
     pub timeout: Duration,
+}
+
+impl BodyLimits {
+    /// Those of the configuration.
+    pub fn of(limits: &Limits) -> Self {
+        Self { max_bytes: limits.max_body_bytes, timeout: limits.body_timeout }
+    }
 }
 
 /// Why a body cannot be sent on.

@@ -11,7 +11,7 @@ use crate::{
         self, Outgoing,
         headers::{Forwarded, X_REQUEST_ID},
         list_filter::ListFilter,
-        request_body::RequestBody,
+        request_body::{BodyLimits, RequestBody},
     },
     rejection::Rejection,
     resource::ProtectedResource,
@@ -60,6 +60,7 @@ impl Head {
 pub(super) struct Stage<'a> {
     pub(super) resource: &'a Arc<ProtectedResource>,
     pub(super) destination: Unopened,
+    pub(super) limits: BodyLimits,
 }
 
 /// Where a request would go, before its reference is opened.

@@ -21,7 +21,6 @@ pub(super) type Handed = (std::net::TcpStream, SocketAddr);
 pub struct Balance {
     index: usize,
     workers: Arc<[Member]>,
-    max_connections: usize,
 }
 
 #[derive(Debug)]
@@ -46,8 +45,8 @@ impl Drop for Counted {
 }
 
 impl Balance {
-    /// Views for `workers` workers that share a bound on connections, each with its inbox.
-    pub fn new(workers: usize, max_connections: usize) -> Vec<(Self, Receiver<Handed>)> {
+    /// Views for `workers` workers, each with its inbox.
+    pub fn new(workers: usize) -> Vec<(Self, Receiver<Handed>)> {
         let (members, inboxes): (Vec<_>, Vec<_>) = (0..workers)
             .map(|_| {
                 let (inbox, received) = channel(INBOX);
@@ -55,16 +54,14 @@ impl Balance {
             })
             .unzip();
         let workers: Arc<[Member]> = members.into();
-        let view = |(index, inbox)| {
-            (Self { index, workers: Arc::clone(&workers), max_connections }, inbox)
-        };
+        let view = |(index, inbox)| (Self { index, workers: Arc::clone(&workers) }, inbox);
         inboxes.into_iter().enumerate().map(view).collect()
     }
 
     /// Counts a connection for this worker; `None` when the process has too many.
-    pub(super) fn count(&self) -> Option<Counted> {
+    pub(super) fn count(&self, max_connections: usize) -> Option<Counted> {
         let load = |member: &Member| member.connections.load(Ordering::Relaxed);
-        if self.workers.iter().map(load).sum::<usize>() >= self.max_connections {
+        if self.workers.iter().map(load).sum::<usize>() >= max_connections {
             return None;
         }
         self.workers.get(self.index)?.connections.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,7 @@ impl Connection {
     }
 
     async fn serve(&self, stream: TcpStream) {
-        let deadline = Instant::now() + self.service.limits.header_timeout;
+        let deadline = Instant::now() + self.limits.header_timeout;
         let socket = SockRef::from(&stream);
         if stream.set_nodelay(true).and(socket.set_tcp_keepalive(&KEEPALIVE)).is_err() {
             return;
@@ -72,7 +72,7 @@ impl Connection {
     }
 
     async fn serve_http1<S: Transport>(&self, opening: Opening<S>, deadline: Instant) {
-        let limits = &self.service.limits;
+        let limits = &self.limits;
         let wire_limits = WireLimits {
             max_header_bytes: limits.max_header_bytes,
             header_timeout: limits.header_timeout,
@@ -110,7 +110,7 @@ impl Connection {
     }
 
     async fn serve_http2<S: Transport>(&self, opening: Opening<S>) {
-        let limits = &self.service.limits;
+        let limits = &self.limits;
         let streams = Streams::default();
         let service = service_fn({
             let (service, peer) = (Arc::clone(&self.service), self.peer.clone());

@@ -26,6 +26,7 @@ mod oracle;
 mod origins;
 mod passthrough;
 mod pipelines;
+mod reload;
 mod responses;
 mod secrecy;
 mod session_keys;

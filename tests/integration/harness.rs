@@ -25,6 +25,8 @@ pub(crate) mod jwt;
 pub(crate) mod process;
 #[path = "harness/raw.rs"]
 pub(crate) mod raw;
+#[path = "harness/running.rs"]
+pub(crate) mod running;
 #[path = "harness/tls.rs"]
 pub(crate) mod tls;
 #[path = "harness/token.rs"]
@@ -32,6 +34,7 @@ pub(crate) mod token;
 #[path = "harness/upstream.rs"]
 pub(crate) mod upstream;
 
+use gatehouse::reload::Outcome;
 use serde_json::Value;
 
 use self::{
@@ -90,6 +93,17 @@ impl World {
     pub(crate) async fn but(from: &str, to: &str) -> Self {
         assert!(NOTES.contains(from), "{from} is not in the configuration");
         Self::with(&NOTES.replace(from, to)).await
+    }
+
+    /// Puts another configuration in force; see [`Parties::fill`].
+    pub(crate) fn reload(&self, yaml: &str) -> Outcome {
+        self.gateway.reload(&self.fill(yaml))
+    }
+
+    /// Fills `ISSUER` and `UPSTREAM` in.
+    pub(crate) fn fill(&self, yaml: &str) -> String {
+        yaml.replace("ISSUER", self.authorization_server.issuer())
+            .replace("UPSTREAM", &self.upstream.url())
     }
 
     /// A token for the route `notes` with the scope `notes.read`.
@@ -198,6 +212,13 @@ authorization_servers:
 routes:
   notes:
     path: /notes
+    upstream: UPSTREAM
+    required_scopes: [notes.read]
+";
+
+/// A second route, to be put after the usual configuration.
+pub(crate) const TASKS: &str = "  tasks:
+    path: /tasks
     upstream: UPSTREAM
     required_scopes: [notes.read]
 ";

@@ -15,6 +15,7 @@ mod key_sets;
 mod lists;
 mod operators;
 mod refusals;
+mod reload;
 mod rules;
 mod service_accounts;
 mod stream_ends;

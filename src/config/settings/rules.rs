@@ -6,7 +6,7 @@ use super::RuleTests;
 use crate::{config::glob::Glob, oauth::Scope};
 
 /// The rules of a route for operations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuleSettings {
     /// `tools`, in the file's order.
     pub tools: Vec<Rule>,

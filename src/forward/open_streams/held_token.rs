@@ -13,8 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::judge::Judge;
 use crate::{
-    authenticate::{AuthenticateError, TokenFault, TokenIdentity, VerifiedToken},
+    authenticate::{
+        AuthenticateError, TokenFault, TokenIdentity, VerifiedToken, standing::Renewed,
+    },
     oauth::{BearerToken, TokenDigest},
 };
 
@@ -255,6 +258,23 @@ impl HeldToken {
             }
         };
         std::mem::replace(&mut state.standing, standing) != standing
+    }
+
+    /// What its route asks for may have changed.
+    pub(super) fn is_judged_by(&self, judge: &Judge, now: Instant) {
+        let mut state = self.lock();
+        if let Standing::Over(_) = state.standing {
+            return;
+        }
+        match judge.authenticator.judge_again(&state.identity) {
+            Renewed::Taken if judge.policy.is_content_with(&state.identity.facts().scope) => {}
+            Renewed::Taken => state.standing = Standing::Over(End::ScopesMissing),
+            Renewed::Asked if self.token.is_some() => state.due = now,
+            // What verified it is gone; whoever reconnects is verified anew.
+            Renewed::Asked | Renewed::Refused => {
+                state.standing = Standing::Over(End::Unacceptable);
+            }
+        }
     }
 
     /// Somebody heard that it is not active; of an expired token that says nothing.

@@ -121,10 +121,11 @@ impl OpenStreams {
         for held in due {
             let Some(token) = held.token().cloned() else { continue };
             let Ok(_turn) = self.turns.acquire().await else { return };
+            let judge = self.judge.load_full();
             let asked_at = self.now();
-            let judged = self.authenticator.verify_again(token).await;
+            let judged = judge.authenticator.verify_again(token).await;
             let times = (asked_at, self.clock.unix_seconds());
-            if held.learn(judged, |token| self.policy.keeps(token), times) {
+            if held.learn(judged, |token| judge.policy.keeps(token), times) {
                 self.wake.notify_one();
             }
         }

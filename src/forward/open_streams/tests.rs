@@ -40,7 +40,8 @@ impl Route {
     }
 
     fn token_of(&self, subject: &str, name: &str, seconds: f64) -> VerifiedToken {
-        let exp = self.clock.unix_seconds() + seconds;
+        // In whole seconds, as issued: sums of fractions are not to be compared for equality.
+        let exp = (self.clock.unix_seconds() + seconds).floor();
         let claims = format!(r#"{{"sub":"{subject}","scope":"notes.read","exp":{exp}}}"#);
         self.tokens.verified(name, &claims)
     }

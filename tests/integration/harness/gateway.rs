@@ -22,7 +22,8 @@ use std::{
 use gatehouse::{
     app::App,
     clock::{Clock, ManualClock, SystemClock},
-    config::{self, Environment, Overrides},
+    config::{self, Environment, Loaded, Overrides, Problem},
+    reload::Outcome,
 };
 
 use super::{
@@ -133,6 +134,20 @@ impl TestGateway {
         .await;
     }
 
+    /// Puts another configuration in force; see [`TestGateway::start`] for its text.
+    pub(crate) fn reload(&self, yaml: &str) -> Outcome {
+        let loaded = load(yaml, &self.origin, self.address, &Files(HashMap::new()));
+        self.app.as_ref().unwrap().reload(loaded)
+    }
+
+    /// The same, with another address to listen on.
+    pub(crate) fn reload_at(&self, yaml: &str, address: SocketAddr) -> Outcome {
+        let yaml = yaml.replace("GATEWAY", &self.origin);
+        let yaml = format!("public_url: {}\n{yaml}", self.origin);
+        let loaded = load(&yaml, &self.origin, address, &Files(HashMap::new()));
+        self.app.as_ref().unwrap().reload(loaded)
+    }
+
     /// Drains it, and returns when nothing runs any more.
     pub(crate) async fn shut_down(mut self) {
         within("draining", self.app.take().unwrap().shutdown()).await;
@@ -174,15 +189,9 @@ impl Start<'_> {
         watch_for_panics();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port.unwrap_or_else(free_port)));
         let origin = format!("{}://{address}", self.scheme);
-        let mut yaml = self.yaml.replace("GATEWAY", &origin);
-        if !yaml.contains("\npublic_url:") && !yaml.starts_with("public_url:") {
-            yaml = format!("public_url: {origin}\n{yaml}");
-        }
-        let loaded = config::parse("gatehouse.yaml", &yaml, &Files(self.files));
-        let mut settings =
-            loaded.unwrap_or_else(|problems| panic!("{problems:#?}\n{yaml}")).settings;
-        let admin_address = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        Overrides { listen_address: Some(address), admin_address }.apply(&mut settings);
+        let loaded = load(self.yaml, &origin, address, &Files(self.files));
+        let settings =
+            loaded.unwrap_or_else(|problems| panic!("{problems:#?}\n{}", self.yaml)).settings;
         let app = App::start_with_workers(settings, self.clock, self.workers).unwrap();
         let admin = app.admin_address();
         TestGateway { app: Some(app), address, admin, origin }
@@ -195,6 +204,23 @@ impl Drop for TestGateway {
             assert!(!PANICKED.load(Ordering::SeqCst), "a thread of a gateway panicked");
         }
     }
+}
+
+/// What a gateway at this address makes of a configuration.
+fn load(
+    yaml: &str,
+    origin: &str,
+    address: SocketAddr,
+    files: &Files,
+) -> Result<Loaded, Vec<Problem>> {
+    let mut yaml = yaml.replace("GATEWAY", origin);
+    if !yaml.contains("\npublic_url:") && !yaml.starts_with("public_url:") {
+        yaml = format!("public_url: {origin}\n{yaml}");
+    }
+    let mut loaded = config::parse("gatehouse.yaml", &yaml, files)?;
+    let admin_address = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    Overrides { listen_address: Some(address), admin_address }.apply(&mut loaded.settings);
+    Ok(loaded)
 }
 
 /// Files in memory, or those of the system; no variables.
@@ -234,7 +260,7 @@ fn watch_for_panics() {
         panic::set_hook(Box::new(move |info| {
             let thread = thread::current();
             let name = thread.name().unwrap_or_default();
-            if name.starts_with("worker-") || name == "background" {
+            if name.starts_with("worker-") || ["background", "reload"].contains(&name) {
                 PANICKED.store(true, Ordering::SeqCst);
             }
             usual(info);

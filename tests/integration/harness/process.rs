@@ -92,6 +92,15 @@ impl Process {
         eventually(message, look).await
     }
 
+    /// How many descriptors and threads it has.
+    pub(crate) fn resources(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            let folder = format!("/proc/{}/{what}", self.child.id());
+            fs::read_dir(folder).map_or(0, Iterator::count)
+        };
+        (count("fd"), count("task"))
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let script = format!("kill -{name} {}", self.child.id());

@@ -162,18 +162,6 @@ async fn second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn hangup_is_said_to_change_nothing() {
-    let parties = Parties::start().await;
-    let (path, port) = config(&parties, "");
-    let process = Process::serve(command(&["serve", "-c", &path])).await;
-    process.signal("HUP");
-    let warned = "SIGHUP: this version does not reload its configuration; restart it instead";
-    process.event(warned).await;
-    let call = Call::new(([127, 0, 0, 1], port).into(), "GET", "/notes");
-    assert_eq!(call.send().await.status, 401);
-}
-
-#[tokio::test]
 async fn connection_beyond_the_limit_is_told_so_and_logged() {
     let parties = Parties::start().await;
     let (path, port) = config(&parties, ", limits: {max_connections: 1}");
