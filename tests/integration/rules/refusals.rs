@@ -1,7 +1,7 @@
 //! Refusals of operations, to the byte, with an upstream that saw nothing.
 
 use super::{message, post, tool, world};
-use crate::harness::{World, assert_answered, raw::RawResponse, refusal};
+use crate::harness::{NOTES, World, assert_answered, raw::RawResponse, refusal};
 
 /// Asserts a 403 for want of scopes: `named` is what `data` says of the object.
 #[track_caller]
@@ -105,6 +105,29 @@ async fn every_door_to_an_object_obeys_its_rule() {
     ] {
         assert_answered(&post(&world, "notes.read", &message(method, params)).send().await);
     }
+}
+
+/// Servers that look resources up by the URL Standard's parser take all of these for one.
+#[tokio::test]
+async fn other_spellings_of_a_resource_reach_nobody() {
+    let rules =
+        "    resources: {\"file:///secret/*\": {deny: true}, \"https://h/x\": {deny: true}}\n";
+    let world = World::with(&format!("{NOTES}{rules}")).await;
+    for uri in [
+        "file:/secret/a",
+        "file:secret/a",
+        "file://localhost/secret/a",
+        "file:///%73ecret/a",
+        "https://H/x",
+        "https:/h/x",
+        "https://h:443/x",
+    ] {
+        let body = message("resources/read", &format!(r#"{{"uri":"{uri}"}}"#));
+        let response = post(&world, "notes.read", &body).send().await;
+        world.assert_refused(&response, 400, None, &refusal("1", -32600, "Invalid Request"));
+    }
+    let open = message("resources/read", r#"{"uri":"file:///open/a"}"#);
+    assert_answered(&post(&world, "notes.read", &open).send().await);
 }
 
 #[tokio::test]
