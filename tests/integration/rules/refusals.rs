@@ -28,6 +28,7 @@ fn assert_insufficient(
     world.assert_refused(response, 403, Some(&challenge), &body);
 }
 
+/// F32: with its white space, escapes and numbers.
 #[tokio::test]
 async fn what_scopes_allow_reaches_the_upstream_byte_for_byte() {
     let world = world("").await;
@@ -235,6 +236,7 @@ async fn streams_and_session_ends_need_the_routes_scopes() {
     );
 }
 
+/// F26: no call that is too long reaches the upstream.
 #[tokio::test]
 async fn body_on_a_route_with_rules_is_read_whole_and_bounded() {
     let world = world("").await;
