@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     forward::Worker,
-    gateway::{Gateway, RefusalBudget},
+    gateway::{Gateway, ReadBudget},
     listener::{self, Balance, Listener, Service},
     metrics::Metrics,
     snapshot::{BuildError, Snapshot, Surroundings},
@@ -188,7 +188,7 @@ impl Serving {
     ) -> Result<mpsc::Receiver<()>, StartError> {
         let (here, gone) = mpsc::channel(1);
         let limits = &self.snapshot.settings.listen.limits;
-        let budget = RefusalBudget::default();
+        let budget = ReadBudget::default();
         let views = Balance::new(sockets.len(), limits.max_connections);
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };

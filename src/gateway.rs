@@ -58,7 +58,7 @@ pub struct Gateway {
     snapshot: Arc<Snapshot>,
     worker: Worker,
     clock: Arc<dyn Clock>,
-    refusal_budget: RefusalBudget,
+    read_budget: ReadBudget,
     ids: Ids,
 }
 
@@ -85,13 +85,19 @@ impl From<IpAddr> for Peer {
     }
 }
 
-/// How many bodies of refused requests may be read at once, in the whole process, for their ids.
+/// How many bodies may be read at once, in the whole process, of requests that nobody vouches for.
 #[derive(Clone, Debug)]
-pub struct RefusalBudget(Arc<Semaphore>);
+pub struct ReadBudget {
+    /// Of refused requests, for their ids.
+    refused: Arc<Semaphore>,
+    /// Of requests without credentials, for their methods.
+    anonymous: Arc<Semaphore>,
+}
 
-impl Default for RefusalBudget {
+impl Default for ReadBudget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_REFUSAL_BYTES / request_body::WHOLE_BYTES)))
+        let bodies = |bytes| Arc::new(Semaphore::new(bytes / request_body::WHOLE_BYTES));
+        Self { refused: bodies(MAX_REFUSAL_BYTES), anonymous: bodies(MAX_ANONYMOUS_BYTES) }
     }
 }
 
@@ -101,9 +107,9 @@ impl Gateway {
         snapshot: Arc<Snapshot>,
         worker: Worker,
         clock: Arc<dyn Clock>,
-        refusal_budget: RefusalBudget,
+        read_budget: ReadBudget,
     ) -> Self {
-        Self { snapshot, worker, clock, refusal_budget, ids: Ids::new() }
+        Self { snapshot, worker, clock, read_budget, ids: Ids::new() }
     }
 
     /// Answers one request.
@@ -264,6 +270,8 @@ impl Gateway {
     ) -> Result<(Caller, RequestBody, Glance), Rejection> {
         let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
         let limits = &self.snapshot.settings.listen.limits;
+        let room = self.read_budget.anonymous.try_acquire();
+        let _permit = room.map_err(|_| Rejection::Overloaded)?;
         let Some(incoming) = body.take() else { return Err(missing().into()) };
         // Nobody vouches for whoever sends this: no more than a call without token needs.
         let max_bytes = limits.max_body_bytes.min(request_body::WHOLE_BYTES);
@@ -334,7 +342,7 @@ impl Gateway {
         if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
             return None;
         }
-        let _permit = self.refusal_budget.0.try_acquire().ok()?;
+        let _permit = self.read_budget.refused.try_acquire().ok()?;
         let reading = request_body::read_short(body);
         let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
         Some(Glance::at(&read))
@@ -371,3 +379,4 @@ async fn authenticate(
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;
+const MAX_ANONYMOUS_BYTES: usize = 64 * 1024 * 1024;
