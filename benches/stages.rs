@@ -7,6 +7,8 @@
 mod jwt;
 #[path = "stages/lists.rs"]
 mod lists;
+#[path = "stages/operation.rs"]
+mod operation;
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 

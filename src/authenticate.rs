@@ -35,6 +35,7 @@ mod judge;
 #[expect(dead_code, reason = "other tests and benches use the rest")]
 #[path = "../tests/integration/harness/jwt.rs"]
 pub(crate) mod jwt_kit;
+mod standing;
 
 use std::sync::Arc;
 
@@ -72,7 +73,11 @@ pub struct Authenticator {
 
 /// Proof that a token is active, from an accepted issuer, for this resource and in time.
 #[derive(Clone, Debug)]
-pub struct VerifiedToken(TokenIdentity);
+pub struct VerifiedToken {
+    identity: TokenIdentity,
+    /// The token itself, for what stays open longer than the request.
+    token: BearerToken,
+}
 
 /// Whose a token is, as its authorization server says; no proof of anything else.
 #[derive(Clone, Debug)]
@@ -136,23 +141,23 @@ impl Authenticator {
         query: Option<&str>,
     ) -> Result<VerifiedToken, AuthenticateError> {
         let Some(wanted) = &self.wanted else {
-            return self.verify(&bearer::read(headers, query)?).await;
+            return self.verify(bearer::read(headers, query)?).await;
         };
         match basic::read(headers, query)? {
             Credentials::Basic(account) => self.authenticate_account(wanted, &account).await,
-            Credentials::Bearer(token) => self.verify(&token).await,
+            Credentials::Bearer(token) => self.verify(token).await,
         }
     }
 
-    async fn verify(&self, token: &BearerToken) -> Result<VerifiedToken, AuthenticateError> {
+    async fn verify(&self, token: BearerToken) -> Result<VerifiedToken, AuthenticateError> {
         let digest = token.digest();
         let identity = match self.recall(&digest) {
             Some(identity) => identity,
             // Boxed: the usual request, answered from memory, need not carry this future.
-            None => Box::pin(self.learn(token, digest)).await,
+            None => Box::pin(self.learn(&token, digest)).await,
         }?;
         match self.judge(&identity) {
-            Ok(()) => Ok(VerifiedToken(identity)),
+            Ok(()) => Ok(VerifiedToken { identity, token }),
             Err(invalid) => Err(invalid.of(identity).into()),
         }
     }
@@ -161,22 +166,27 @@ impl Authenticator {
 impl VerifiedToken {
     /// Whose it is.
     pub fn identity(&self) -> &TokenIdentity {
-        &self.0
+        &self.identity
+    }
+
+    /// The token itself, for its authorization server and for nobody else.
+    pub fn token(&self) -> &BearerToken {
+        &self.token
     }
 
     /// The scopes it was granted.
     pub fn scope(&self) -> &Scope {
-        &self.0.facts.scope
+        &self.identity.facts.scope
     }
 
     /// A claim that some rule names.
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.facts.kept.iter().find(|(kept, _)| **kept == *name).map(|(_, value)| value)
+        self.identity.facts.kept.iter().find(|(kept, _)| **kept == *name).map(|(_, value)| value)
     }
 
     /// Who acts.
     pub fn principal(&self) -> &Principal {
-        &self.0.facts.principal
+        &self.identity.facts.principal
     }
 }
 
@@ -209,13 +219,77 @@ impl TokenIdentity {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
+    use super::{
+        Authenticator, TokenIdentity, VerifiedToken,
+        authorization_server::{AuthorizationServer, Means},
+        background::Background,
+        claims::Claims,
+        introspection::Rules,
+        outbound::Network,
+        token_facts::{Evidence, TokenFacts},
+    };
+    use crate::clock::Clock;
     use crate::config::settings::{
-        AccessTokens, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
+        AccessTokens, AudienceMatch, AuthorizationServerSettings, ClaimNames, ClientAuthentication,
         IntrospectionSettings, JwtSettings,
     };
-    use crate::oauth::SignatureAlgorithm;
+    use crate::metrics::Metrics;
+    use crate::oauth::{BearerToken, SignatureAlgorithm};
+
+    /// Tokens of one authorization server that nobody can reach.
+    pub(crate) struct TestTokens {
+        pub(crate) authenticator: Arc<Authenticator>,
+        server: Arc<AuthorizationServer>,
+    }
+
+    impl TestTokens {
+        pub(crate) fn new(
+            settings: AuthorizationServerSettings,
+            clock: &Arc<dyn Clock>,
+            background: &Background,
+        ) -> Self {
+            let means = Means {
+                clock: Arc::clone(clock),
+                background: background.clone(),
+                network: Network::Offline(None),
+            };
+            let metrics = Metrics::new().unwrap().authorization_server(&settings.name);
+            let server =
+                AuthorizationServer::start(Arc::new(settings), false, metrics, means).unwrap();
+            let authenticator = Authenticator {
+                servers: [Arc::clone(&server)].into(),
+                elsewhere: [].into(),
+                audiences: Vec::new(),
+                audience_match: AudienceMatch::Off,
+                wanted: None,
+                route: "notes".into(),
+                clock: Arc::clone(clock),
+            };
+            Self { authenticator: Arc::new(authenticator), server }
+        }
+
+        /// A token that was introspected, with these claims.
+        pub(crate) fn verified(&self, token: &str, claims: &str) -> VerifiedToken {
+            self.token(token, claims, Evidence::Introspection)
+        }
+
+        /// A token whose signature was verified, with these claims.
+        pub(crate) fn signed(&self, token: &str, claims: &str) -> VerifiedToken {
+            self.token(token, claims, Evidence::Signature)
+        }
+
+        fn token(&self, token: &str, claims: &str, evidence: Evidence) -> VerifiedToken {
+            let token = BearerToken::parse(token.as_bytes()).unwrap();
+            let claims = Claims::parse(claims.as_bytes()).unwrap();
+            let rules = Rules::new(self.server.settings());
+            let facts = TokenFacts::read(&claims, &rules, &token.digest()).unwrap();
+            let facts = Arc::new(TokenFacts { evidence, ..facts });
+            let identity = TokenIdentity { facts, server: Arc::clone(&self.server) };
+            VerifiedToken { identity, token }
+        }
+    }
 
     pub(crate) fn settings(issuer: &str) -> AuthorizationServerSettings {
         AuthorizationServerSettings {

@@ -129,8 +129,8 @@ impl Demands {
     ) -> Result<(), AuthorizeError> {
         let granted = holder.scope;
         let has_scopes = self.rules.implications().cover(granted, &self.required_scopes);
-        // Nearly every request: no rules, and the scopes are there.
-        if has_scopes && !self.judges_operations {
+        // Nearly every request: the scopes are there, and no rules, or no rule objects.
+        if has_scopes && (!self.judges_operations || self.permits(operation, holder)) {
             return Ok(());
         }
         let mut findings = Findings::new(self.required_scopes.clone(), has_scopes);
@@ -161,6 +161,15 @@ impl Demands {
         };
         let messages = operation.messages();
         !messages.is_empty() && messages.iter().all(needs_none)
+    }
+
+    /// Whether no rule objects; what it would say is not put together.
+    fn permits(&self, operation: &Operation<'_>, holder: Holder<'_>) -> bool {
+        let is_permitted = |asked: &Asked<'_>| {
+            let arguments = Arguments::Called(asked.arguments);
+            asked.judged_objects().all(|object| self.rules.permits(&object, holder, arguments))
+        };
+        operation.messages().iter().all(is_permitted)
     }
 
     fn find(&self, operation: &Operation<'_>, holder: Holder<'_>, findings: &mut Findings) {
@@ -230,6 +239,15 @@ impl AccessPolicy {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a token still has what the route demands of every request.
+    pub fn keeps(&self, token: &VerifiedToken) -> bool {
+        self.demands().is_none_or(|demands| {
+            let rules = &demands.rules;
+            rules.settings().shadow
+                || rules.implications().cover(token.scope(), &demands.required_scopes)
+        })
     }
 
     /// What a protected route demands.

@@ -7,8 +7,11 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod healthcheck;
+mod line;
 pub mod schema;
 pub mod serve;
+pub mod suggest;
+mod token;
 
 use std::{
     io::{self, Write},
@@ -66,6 +69,13 @@ enum Command {
     },
     /// Print the configuration's JSON Schema, for editors.
     Schema,
+    /// Ask a route's upstream for its tools, prompts and resources, and print rules to start from.
+    Suggest {
+        #[command(flatten)]
+        config: ConfigFlag,
+        #[command(flatten)]
+        wanted: suggest::Wanted,
+    },
     /// Run the gateway.
     Serve {
         #[command(flatten)]
@@ -117,6 +127,10 @@ pub fn run() -> ExitCode {
         }
         Command::Explain { config, asked } => match load(&config, &environment, &mut err) {
             Some(loaded) => explain::explain(loaded, &asked, &environment, &mut out, &mut err),
+            None => WRONG_USE,
+        },
+        Command::Suggest { config, wanted } => match load(&config, &environment, &mut err) {
+            Some(loaded) => suggest::suggest(loaded, &wanted, &environment, &mut out, &mut err),
             None => WRONG_USE,
         },
         Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),

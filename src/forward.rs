@@ -18,11 +18,13 @@ pub mod endpoint_event;
 pub mod event_stream;
 pub mod headers;
 pub mod list_filter;
+pub mod open_streams;
 pub mod pool;
 pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod ending;
 mod response;
 mod response_head;
 
@@ -33,9 +35,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::{
+    ending::Ending as StreamEnding,
     endpoint::Endpoints,
     headers::Forwarded,
     list_filter::{FilterError, ListFilter},
+    open_streams::Tenure,
     pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
     response::Shape,
@@ -91,6 +95,8 @@ pub struct Outgoing {
     pub session: Option<String>,
     /// Whether it subscribes to events, so that its answer never ends by itself.
     pub is_listening: bool,
+    /// How long its answer may stay open, should it be a stream that a token opens.
+    pub tenure: Option<Tenure>,
     /// What its answer must leave out.
     pub filter: Option<ListFilter>,
 }
@@ -214,12 +220,12 @@ impl Upstream {
     pub async fn forward(
         &self,
         permit: &Permit,
-        outgoing: Box<Outgoing>,
+        mut outgoing: Box<Outgoing>,
         worker: &Worker,
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
-        let is_listening = outgoing.is_listening;
+        let (is_listening, tenure) = (outgoing.is_listening, outgoing.tenure.take());
         let filter = outgoing.filter.clone();
         let fault = outgoing.body.fault();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
@@ -248,8 +254,9 @@ impl Upstream {
         response_head::check(&response, is_stream)?;
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let (gauge, drain) = (metrics.active_streams.clone(), worker.drain.clone());
-        let shape = Shape { is_stream, is_listening, principal, session, gauge, drain, filter };
+        let until = StreamEnding::new(worker.drain.clone(), tenure);
+        let gauge = metrics.active_streams.clone();
+        let shape = Shape { is_stream, is_listening, principal, session, gauge, until, filter };
         let response = self.response(response, lease, shape).await;
         ending.outcome = match &response {
             Ok(_) => UpstreamOutcome::Response,

@@ -16,11 +16,12 @@ mod ids;
 mod judge;
 mod record;
 pub mod rehearsal;
+mod tenure;
 
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::Semaphore;
 use tracing::warn;
@@ -28,7 +29,7 @@ use tracing::warn;
 pub use self::answer::GatewayBody;
 use self::{
     answer::Context,
-    head::{Head, Refusable, Stage, destination, host, sent_request_id},
+    head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::Record,
 };
@@ -41,8 +42,8 @@ use crate::{
     authorize::Caller,
     clock::Clock,
     forward::{
-        Outgoing, Worker,
-        headers::{Forwarded, X_REQUEST_ID},
+        Worker,
+        headers::X_REQUEST_ID,
         request_body::{self, BodyLimits, RequestBody},
     },
     jsonrpc::Glance,
@@ -218,10 +219,12 @@ impl Gateway {
                 let (caller, body, glance) = read.await?;
                 (caller, Some((body, glance)))
             }
-            caller => (caller?, None),
+            Err(error) => return Err(tenure::refused(resource, &head.parts.headers, error)),
+            Ok(caller) => (caller, None),
         };
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
+        tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
             Some(read) => read,
             None => self.read(method, resource, body).await?,
@@ -238,22 +241,10 @@ impl Gateway {
         if let Some(error) = permit.would_deny() {
             record.would_deny(error);
         }
-        let Head { parts, target, peer, is_trusted, traceparent } = *head;
-        let host = host(&parts.headers, &target);
         let request_id = record.request_id().clone();
-        let forwarded = Forwarded { peer, is_trusted, request_id, host, traceparent };
-        let Parts { method, headers, .. } = parts;
-        let outgoing = Box::new(Outgoing {
-            method,
-            headers,
-            target,
-            destination,
-            body,
-            forwarded,
-            session,
-            is_listening,
-            filter,
-        });
+        let to = (destination, session);
+        let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
+        outgoing.tenure = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();

@@ -13,7 +13,7 @@ use crate::{
     authenticate::Authenticator,
     authorize::AccessPolicy,
     config::settings::{Access, AllowedOrigin, RouteSettings},
-    forward::Upstream,
+    forward::{Upstream, open_streams::OpenStreams},
     metrics::RouteMetrics,
     oauth::Scope,
 };
@@ -28,9 +28,11 @@ pub struct ProtectedResource {
     /// Whether what lies below the path is forwarded too.
     pub forwards_subpaths: bool,
     /// How tokens are judged; `None` when none is asked for.
-    pub authenticator: Option<Authenticator>,
+    pub authenticator: Option<Arc<Authenticator>>,
     /// Who may use it.
     pub policy: AccessPolicy,
+    /// The streams that tokens keep open; `None` when none is asked for.
+    pub open_streams: Option<Arc<OpenStreams>>,
     /// Where it goes.
     pub upstream: Upstream,
     /// Its series.

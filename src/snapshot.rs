@@ -24,6 +24,7 @@ use crate::{
     forward::{
         Upstream,
         endpoint::Endpoints,
+        open_streams::OpenStreams,
         pool::Tls,
         session::{NoKey, Sealer},
     },
@@ -192,7 +193,7 @@ fn resource(
             let clock = Arc::clone(&around.clock);
             let authenticator =
                 Authenticator::new(&route.name, protected, servers, configured, clock);
-            (Some(authenticator), policy(protected))
+            (Some(Arc::new(authenticator)), policy(protected))
         }
     };
     let endpoints = Endpoints {
@@ -201,6 +202,10 @@ fn resource(
         upstream: route.upstream.url.clone(),
         sealer: Arc::clone(sealer),
     };
+    let open_streams = authenticator.as_ref().map(|authenticator| {
+        let (clock, background) = (Arc::clone(&around.clock), around.background.clone());
+        OpenStreams::new(&route.name, Arc::clone(authenticator), policy.clone(), clock, background)
+    });
     let tls = tls(route)?;
     let upstream = Upstream::new(
         route.upstream.clone(),
@@ -215,6 +220,7 @@ fn resource(
         forwards_subpaths: route.forward_subpaths,
         authenticator,
         policy,
+        open_streams,
         upstream: upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?,
         metrics: around.metrics.route(&route.name),
         challenge: ChallengeParameters::new(route),

@@ -2,7 +2,7 @@
 
 #[expect(dead_code, reason = "tests use the rest")]
 #[path = "../../tests/integration/harness/jwt.rs"]
-mod kit;
+pub(super) mod kit;
 
 use std::{
     hint::black_box,
@@ -112,18 +112,27 @@ fn verifier(key: &SigningKey, cache_max_entries: u64) -> (Runtime, Arc<JwtVerifi
 }
 
 fn token(key: &SigningKey, number: usize) -> BearerToken {
+    let token = numbered(key, "https://mcp.example.com/notes", number);
+    BearerToken::parse(token.as_bytes()).expect("a token")
+}
+
+/// A good token for this resource.
+pub(super) fn token_for(key: &SigningKey, audience: &str) -> String {
+    numbered(key, audience, 0)
+}
+
+fn numbered(key: &SigningKey, audience: &str, number: usize) -> String {
     let now = SystemClock.unix_seconds().floor();
-    let token = key.token(&json!({
+    key.token(&json!({
         "iss": ISSUER,
         "sub": "alice",
         "client_id": "client-1",
-        "aud": "https://mcp.example.com/notes",
+        "aud": audience,
         "scope": "notes.read notes.write",
         "iat": now,
         "exp": now + 3600.0,
         "jti": number,
-    }));
-    BearerToken::parse(token.as_bytes()).expect("a token")
+    }))
 }
 
 #[divan::bench(args = [

@@ -14,7 +14,7 @@ mod asking;
 
 use std::{
     sync::{Arc, atomic::AtomicU32},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -268,6 +268,16 @@ impl AuthorizationServer {
             Lookup::Inactive => Some(Knowledge::Inactive),
             Lookup::Nothing => None,
         }
+    }
+
+    /// Until when, or since when no longer, its answer about an active token is fresh.
+    pub(super) fn fresh_until(&self, token: &TokenDigest) -> Option<Instant> {
+        self.cache.fresh_until(token)
+    }
+
+    /// Whether the key that verified a token has been taken from the key set.
+    pub(super) fn has_withdrawn_key_of(&self, token: &TokenDigest) -> bool {
+        self.verifier.as_ref().is_some_and(|verifier| verifier.has_lost_key_of(token))
     }
 
     /// Whether tokens that do not say whose they are can be asked about here.

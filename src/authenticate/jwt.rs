@@ -134,6 +134,13 @@ impl JwtVerifier {
         self.keys.has(&remembered.key, now).then_some(remembered.facts)
     }
 
+    /// Whether the key that verified a token is in the key set no longer.
+    pub fn has_lost_key_of(&self, digest: &TokenDigest) -> bool {
+        let now = self.clock.instant();
+        let remembered = self.memory.look_up(digest, now);
+        remembered.is_some_and(|remembered| self.keys.has_dropped(&remembered.key, now))
+    }
+
     /// How many tokens are remembered, roughly.
     pub fn cached(&self) -> u64 {
         self.memory.len()

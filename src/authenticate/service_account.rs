@@ -134,12 +134,12 @@ impl Authenticator {
         let accounts = server.service_accounts();
         let digest = wanted.digest(account);
         let token = obtain(&server, wanted, account, digest).await?;
-        match self.verify(&token).await {
+        match self.verify(token.clone()).await {
             Err(AuthenticateError::Invalid(why))
                 if why.fault().is_over() && accounts.gives_up(digest, &token) =>
             {
                 let token = obtain(&server, wanted, account, digest).await?;
-                self.verify(&token).await
+                self.verify(token).await
             }
             judged => judged,
         }

@@ -80,6 +80,11 @@ impl TokenCache {
         }
     }
 
+    /// Until when, or since when no longer, the answer about an active token is fresh.
+    pub fn fresh_until(&self, token: &TokenDigest) -> Option<Instant> {
+        self.active.get(token).map(|entry| entry.learnt + self.ttl)
+    }
+
     /// What may serve while the authorization server fails: an answer within `stale_if_error`.
     pub fn stale(&self, token: &TokenDigest, now: Instant) -> Option<Arc<TokenFacts>> {
         let entry = self.active.get(token)?;

@@ -167,10 +167,10 @@ impl<'a> Operation<'a> {
 impl<'a> Asked<'a> {
     /// Everything that rules may be about: the method first, then what it names. A response asks
     /// for nothing.
-    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'a>> {
-        let method = self.method.clone();
-        let method = method.map(|name| Object { kind: ObjectKind::Method, name });
-        method.into_iter().chain(self.objects.clone())
+    pub(super) fn judged_objects(&self) -> impl Iterator<Item = Object<'_>> {
+        let method = self.method.iter().map(|name| (ObjectKind::Method, name));
+        let objects = self.objects.iter().map(|object| (object.kind, &object.name));
+        method.chain(objects).map(|(kind, name)| Object { kind, name: Cow::Borrowed(&**name) })
     }
 
     fn read(

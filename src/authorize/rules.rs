@@ -153,6 +153,25 @@ impl Rules {
         finding
     }
 
+    /// Whether nothing is wrong with one object: what [`Self::judge`] would find, without its words.
+    pub fn permits(
+        &self,
+        object: &Object<'_>,
+        holder: Holder<'_>,
+        arguments: Arguments<'_>,
+    ) -> bool {
+        let (table, rules) = self.table(object.kind);
+        let mut is_listed = false;
+        for rule in table.indices(rules, &object.name).filter_map(|index| rules.get(index)) {
+            is_listed = true;
+            if self.fault(&rule.demand, holder, arguments).is_some() {
+                return false;
+            }
+        }
+        let is_unlisted = !is_listed && object.kind == ObjectKind::Tool;
+        !(is_unlisted && self.settings.denies_unlisted_tools)
+    }
+
     /// Whether a list leaves an object out for this caller; `is_anonymous`: one without a token.
     pub fn hides(&self, object: &Object<'_>, holder: Holder<'_>, is_anonymous: bool) -> bool {
         let finding = self.judge(object, holder, Arguments::Listed);
@@ -285,17 +304,20 @@ impl Condition {
 #[derive(Debug, Default)]
 struct Table {
     exact: HashMap<Box<str>, Vec<usize>>,
-    /// Globs by the first character of what they match, and those that may begin with anything.
-    globs: HashMap<Option<char>, Vec<usize>>,
+    /// Globs by the first character of what they match.
+    globs: HashMap<char, Vec<usize>>,
+    /// Globs over what may begin with anything.
+    open_globs: Vec<usize>,
 }
 
 impl Table {
     fn new(rules: &[Rule]) -> Self {
         let mut table = Self::default();
         for (index, rule) in rules.iter().enumerate() {
-            match rule.pattern.exact() {
-                Some(name) => table.exact.entry(name.into()).or_default().push(index),
-                None => table.globs.entry(rule.pattern.first()).or_default().push(index),
+            match (rule.pattern.exact(), rule.pattern.first()) {
+                (Some(name), _) => table.exact.entry(name.into()).or_default().push(index),
+                (None, Some(first)) => table.globs.entry(first).or_default().push(index),
+                (None, None) => table.open_globs.push(index),
             }
         }
         table
@@ -303,17 +325,19 @@ impl Table {
 
     /// In the file's order.
     fn matching<'r>(&self, rules: &'r [Rule], name: &str) -> Vec<&'r Rule> {
-        let exact = self.exact.get(name).into_iter().flatten();
-        let mut found: Vec<usize> = exact.copied().collect();
-        let first = name.chars().next();
-        for candidates in [first, None].iter().filter_map(|first| self.globs.get(first)) {
-            let matches =
-                |index: &&usize| rules.get(**index).is_some_and(|rule| rule.pattern.matches(name));
-            found.extend(candidates.iter().filter(matches));
-        }
+        let mut found: Vec<usize> = self.indices(rules, name).collect();
         found.sort_unstable();
-        found.dedup();
         found.into_iter().filter_map(|index| rules.get(index)).collect()
+    }
+
+    /// In any order.
+    fn indices(&self, rules: &[Rule], name: &str) -> impl Iterator<Item = usize> {
+        let exact = self.exact.get(name).into_iter().flatten();
+        let first = name.chars().next().and_then(|first| self.globs.get(&first));
+        let globs = first.into_iter().flatten().chain(&self.open_globs);
+        let matches =
+            |index: &&usize| rules.get(**index).is_some_and(|rule| rule.pattern.matches(name));
+        exact.chain(globs.filter(matches)).copied()
     }
 }
 

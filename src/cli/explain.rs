@@ -19,11 +19,13 @@ mod steps;
 use std::{io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::request::Parts;
 use serde_json::Value;
 use tokio::runtime::Builder;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::question::Asked;
+pub(super) use self::question::post;
 use self::{answer::Answer, question::Question};
 use super::{DONE, FAILED, WRONG_USE};
 use crate::{
@@ -75,35 +77,62 @@ pub fn explain(
     }
 }
 
-/// Runs the stages on a snapshot of its own.
+/// What would happen to one request after the other, all with the same head, one that has a token.
+pub(super) fn rehearse_all(
+    settings: Settings,
+    parts: &Parts,
+    bodies: &[Bytes],
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Rehearsal>, String> {
+    on_a_snapshot(settings, Network::Open, clock, async |snapshot| {
+        ready(snapshot).await;
+        let mut rehearsals = Vec::new();
+        for body in bodies {
+            rehearsals.push(rehearsal::rehearse(snapshot, parts, body).await);
+        }
+        rehearsals
+    })
+}
+
 fn rehearse(
     mut settings: Settings,
     question: &Question,
     clock: &Arc<dyn Clock>,
 ) -> Result<Rehearsal, String> {
+    if let Network::Offline(_) = question.network {
+        do_without_discovery(&mut settings);
+    }
+    on_a_snapshot(settings, question.network.clone(), clock, async |snapshot| {
+        if !question.is_anonymous {
+            ready(snapshot).await;
+        }
+        rehearsal::rehearse(snapshot, &question.parts, &question.body).await
+    })
+}
+
+/// Runs the stages on a snapshot of its own.
+fn on_a_snapshot<T>(
+    settings: Settings,
+    network: Network,
+    clock: &Arc<dyn Clock>,
+    run: impl AsyncFnOnce(&Snapshot) -> T,
+) -> Result<T, String> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let stop = CancellationToken::new();
     let background = Background::new(runtime.handle().clone(), TaskTracker::new(), stop.clone());
-    if let Network::Offline(_) = question.network {
-        do_without_discovery(&mut settings);
-    }
     let around = Surroundings {
         metrics: Metrics::new().map_err(|error| error.to_string())?,
         clock: Arc::clone(clock),
         background,
-        network: question.network.clone(),
+        network,
         workers: 1,
     };
     runtime.block_on(async {
         let snapshot = Snapshot::build(settings, &around).map_err(|error| error.to_string())?;
-        if !question.is_anonymous {
-            ready(&snapshot).await;
-        }
-        let body: &Bytes = &question.body;
-        let rehearsal = rehearsal::rehearse(&snapshot, &question.parts, body).await;
+        let result = run(&snapshot).await;
         stop.cancel();
-        Ok(rehearsal)
+        Ok(result)
     })
 }
 

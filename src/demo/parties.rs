@@ -93,15 +93,15 @@ routes:
   notes:
     path: /notes
     upstream: http://{mcp_server}/mcp
-    required_scopes: [notes.read]
-  notes-admin:
-    path: /notes-admin
-    upstream: http://{mcp_server}/mcp
-    required_scopes: [notes.read, notes.write]
+    required_scopes: [notes.read]  # by whatever is asked
+    tools:
+      delete_note: [notes.write]  # besides
   notes-sse:
     path: /notes-sse
     upstream: http://{mcp_server}/sse
     required_scopes: [notes.read]
+    tools:
+      delete_note: [notes.write]
 "#
         )
     }
@@ -139,7 +139,7 @@ mod tests {
         let text = parties.configuration(([127, 0, 0, 1], 8080).into());
         let loaded = config::parse("demo.yaml", &text, &NoEnvironment).unwrap();
         assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-        assert_eq!(loaded.settings.routes.len(), 3);
+        assert_eq!(loaded.settings.routes.len(), 2);
         parties.stop().await;
     }
 

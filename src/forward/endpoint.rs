@@ -56,8 +56,8 @@ pub struct EndpointSealer {
 }
 
 impl EndpointSealer {
-    /// The path that the client sees for the URL that the upstream named.
-    pub fn seal(&self, named: &str) -> Option<String> {
+    /// The path and query on the upstream that the upstream named.
+    pub fn path(&self, named: &str) -> Option<String> {
         let upstream = &self.endpoints.upstream;
         // The URL standard reads a backslash as a slash and drops tabs; nobody means that here.
         let is_plain = named.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -68,11 +68,15 @@ impl EndpointSealer {
         {
             return None;
         }
-        let path = match url.query() {
+        Some(match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
-        };
-        let reference = self.endpoints.seal(Kind::MessageEndpoint, &self.principal, &path)?;
+        })
+    }
+
+    /// What the client sees in its place.
+    pub fn seal(&self, path: &str) -> Option<String> {
+        let reference = self.endpoints.seal(Kind::MessageEndpoint, &self.principal, path)?;
         Some(format!("{}/{reference}", self.endpoints.path))
     }
 }
@@ -100,7 +104,7 @@ mod tests {
             ("http://127.0.0.1:3001/m", "/m"),
         ] {
             let sealer = sealer();
-            let seen = sealer.seal(named).unwrap();
+            let seen = sealer.seal(&sealer.path(named).unwrap()).unwrap();
             let reference = seen.strip_prefix("/notes/").unwrap();
             let opened = sealer.endpoints.open_path(&Principal::ANONYMOUS, reference).unwrap();
             assert_eq!(opened.as_str(), path);
@@ -121,7 +125,7 @@ mod tests {
             "/\t/evil",
             "",
         ] {
-            assert_eq!(sealer().seal(named), None, "{named}");
+            assert_eq!(sealer().path(named), None, "{named}");
         }
     }
 }

@@ -7,10 +7,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use prometheus::IntGauge;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     ForwardError, Upstream,
+    ending::Ending,
     endpoint::EndpointSealer,
     headers,
     list_filter::{
@@ -36,8 +36,8 @@ pub(super) struct Shape {
     pub(super) session: Option<HeaderValue>,
     /// Where open streams are counted.
     pub(super) gauge: IntGauge,
-    /// Cancelled when streams shall end.
-    pub(super) drain: CancellationToken,
+    /// What ends it from outside, should it be a stream.
+    pub(super) until: Ending,
     /// What it must leave out.
     pub(super) filter: Option<ListFilter>,
 }
@@ -101,12 +101,12 @@ impl Upstream {
     ) -> ResponseBody {
         let filter = filter.map(EventFilter::new);
         if !shape.is_stream {
-            let drain = shape.is_listening.then_some(shape.drain);
-            return ResponseBody::events(body, lease, shape.gauge, drain).filtered(filter);
+            let ending = shape.is_listening.then_some(shape.until);
+            return ResponseBody::events(body, lease, shape.gauge, ending).filtered(filter);
         }
         let endpoints = Arc::clone(&self.endpoints);
         let sealer = EndpointSealer { endpoints, principal: shape.principal };
-        ResponseBody::stream(body, lease, shape.gauge, sealer, shape.drain).filtered(filter)
+        ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until).filtered(filter)
     }
 
     /// Passes over a short body that nobody is shown, so that its connection can be used again.

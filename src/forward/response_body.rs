@@ -5,7 +5,7 @@
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
-//!    gateway drains.
+//!    gateway drains or the stream's token is over; see `ending`.
 //! 4. The connection is given back when the response was read to its end, and only then.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
@@ -23,9 +23,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{
+    ending::Ending,
     endpoint::EndpointSealer,
     endpoint_event::EndpointRewriter,
     event_stream::{EventError, EventScanner},
@@ -55,11 +55,9 @@ enum Kind {
     Rewritten(Box<Rewritten>),
 }
 
-type Drain = Pin<Box<WaitForCancellationFutureOwned>>;
-
 struct Followed {
     scanner: EventScanner,
-    drain: Option<Drain>,
+    ending: Option<Ending>,
     filter: Option<EventFilter>,
     _open: OpenStream,
 }
@@ -67,7 +65,7 @@ struct Followed {
 struct Rewritten {
     rewriter: EndpointRewriter,
     sealer: EndpointSealer,
-    drain: Drain,
+    ending: Ending,
     filter: Option<EventFilter>,
     _open: OpenStream,
 }
@@ -91,6 +89,9 @@ impl Drop for OpenStream {
 /// Why a response breaks off.
 #[derive(Debug, thiserror::Error)]
 pub enum ResponseError {
+    /// The stream was to end, and its event never did.
+    #[error("an event did not end in time when its stream's token was over")]
+    Endless,
     /// Its events cannot go on.
     #[error(transparent)]
     Events(#[from] EventError),
@@ -123,16 +124,15 @@ impl ResponseBody {
         Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
     }
 
-    /// The events of an answer to a POST; `drain` for those that would never end by themselves.
+    /// The events of an answer to a POST; `ending` for those that would never end by themselves.
     pub(super) fn events(
         upstream: Incoming,
         lease: Lease,
         gauge: IntGauge,
-        drain: Option<CancellationToken>,
+        ending: Option<Ending>,
     ) -> Self {
-        let drain = drain.map(|drain| Box::pin(drain.cancelled_owned()));
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
-        let followed = Followed { scanner, drain, filter: None, _open: open };
+        let followed = Followed { scanner, ending, filter: None, _open: open };
         Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
     }
 
@@ -142,12 +142,12 @@ impl ResponseBody {
         lease: Lease,
         gauge: IntGauge,
         sealer: EndpointSealer,
-        drain: CancellationToken,
+        ending: Ending,
     ) -> Self {
         let kind = Kind::Rewritten(Box::new(Rewritten {
             rewriter: EndpointRewriter::default(),
             sealer,
-            drain: Box::pin(drain.cancelled_owned()),
+            ending,
             filter: None,
             _open: OpenStream::new(gauge),
         }));
@@ -237,16 +237,20 @@ impl ResponseBody {
         }
     }
 
-    /// Whether the gateway drains and the stream can end here.
-    fn poll_drained(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether the stream is to end, and can end here or should have long ago.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ResponseError>> {
         let is_between_events = self.is_between_events();
-        let drain = match &mut self.kind {
-            Kind::Followed(followed) => followed.drain.as_mut(),
-            Kind::Rewritten(rewritten) => Some(&mut rewritten.drain),
+        let ending = match &mut self.kind {
+            Kind::Followed(followed) => followed.ending.as_mut(),
+            Kind::Rewritten(rewritten) => Some(&mut rewritten.ending),
             Kind::Encoded { .. } | Kind::Plain { .. } => None,
         };
-        let Some(drain) = drain else { return false };
-        drain.as_mut().poll(cx).is_ready() && is_between_events
+        let Some(ending) = ending else { return Poll::Pending };
+        match ending.poll(cx) {
+            Poll::Ready(()) if is_between_events => Poll::Ready(Ok(())),
+            Poll::Ready(()) => ending.poll_overdue(cx).map(|()| Err(ResponseError::Endless)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Whether a body that is no stream has stalled.
@@ -270,8 +274,12 @@ impl ResponseBody {
                 Ok(data)
             }
             Kind::Rewritten(rewritten) => {
-                let Rewritten { rewriter, sealer, filter, .. } = &mut **rewritten;
-                let passed = rewriter.push(&data, |url| sealer.seal(url))?;
+                let Rewritten { rewriter, sealer, ending, filter, .. } = &mut **rewritten;
+                let passed = rewriter.push(&data, |url| {
+                    let path = sealer.path(url)?;
+                    ending.enter(&path);
+                    sealer.seal(&path)
+                })?;
                 filtered(filter.as_mut(), passed)
             }
         }
@@ -305,11 +313,15 @@ impl Body for ResponseBody {
             if this.is_over {
                 return Poll::Ready(None);
             }
-            if this.poll_drained(cx) {
-                // The lease goes with us: the upstream sees the stream's end.
-                this.is_over = true;
-                this.lease = None;
-                continue;
+            match this.poll_ended(cx) {
+                Poll::Ready(Ok(())) => {
+                    // The lease goes with us: the upstream sees the stream's end.
+                    this.is_over = true;
+                    this.lease = None;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Pending => {}
             }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,

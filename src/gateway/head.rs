@@ -7,7 +7,12 @@ use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 use crate::{
     admission::Target,
     authenticate::token_facts::Principal,
-    forward::{self, headers::X_REQUEST_ID},
+    forward::{
+        self, Outgoing,
+        headers::{Forwarded, X_REQUEST_ID},
+        list_filter::ListFilter,
+        request_body::RequestBody,
+    },
     rejection::Rejection,
     resource::ProtectedResource,
     router::Below,
@@ -20,6 +25,34 @@ pub(super) struct Head {
     pub(super) peer: HeaderValue,
     pub(super) is_trusted: bool,
     pub(super) traceparent: HeaderValue,
+}
+
+impl Head {
+    /// The request that goes upstream, once it is permitted.
+    pub(super) fn outgoing(
+        self: Box<Self>,
+        request_id: HeaderValue,
+        (destination, session): (forward::Destination, Option<String>),
+        (body, filter): (RequestBody, Option<ListFilter>),
+        is_listening: bool,
+    ) -> Box<Outgoing> {
+        let Self { parts, target, peer, is_trusted, traceparent } = *self;
+        let host = host(&parts.headers, &target);
+        let forwarded = Forwarded { peer, is_trusted, request_id, host, traceparent };
+        let Parts { method, headers, .. } = parts;
+        Box::new(Outgoing {
+            method,
+            headers,
+            target,
+            destination,
+            body,
+            forwarded,
+            session,
+            is_listening,
+            tenure: None,
+            filter,
+        })
+    }
 }
 
 /// A route, and where on its upstream a request would go.
@@ -96,7 +129,7 @@ pub(super) fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderV
 }
 
 /// The host that the client addressed, as it wrote it.
-pub(super) fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
+fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
     let written = headers.get(header::HOST).cloned();
     written.unwrap_or_else(|| {
         let text = target.authority().to_string();

@@ -2,8 +2,10 @@
 //!
 //! 1. One object, or an array of objects where the revision has batches; UTF-8; nothing behind it.
 //! 2. In the envelope, in `params`, in `_meta` and in what names an object: no member twice, names
-//!    of printable ASCII alone, and none that differs from a known one only by case. Servers exist
-//!    that fold case or strip control characters (CVE-2026-27896, GHSA-q382-vc8q-7jhj).
+//!    of printable ASCII alone, and none that differs from a known one only by case, underscores or
+//!    hyphens. Servers exist that fold case or strip control characters (CVE-2026-27896,
+//!    GHSA-q382-vc8q-7jhj), or take `resource_subscriptions` for `resourceSubscriptions`; and none
+//!    is `__proto__`.
 //! 3. `jsonrpc` is `"2.0"`; `id` is a string or an integer and keeps its text; a message is a
 //!    request, a notification or a response, never two of them.
 //! 4. `params` is an object (MCP has no positional parameters).
@@ -315,7 +317,7 @@ pub fn members<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add(&name)?;
+        names.add(name.clone())?;
         found.insert(name, scanner.value()?);
         Ok::<_, MessageFault>(())
     })?;
@@ -331,7 +333,7 @@ fn object<'a>(
     let mut names = Names::new(known);
     scanner.object(|scanner, name| {
         let name = name.value();
-        names.add_plain(&name)?;
+        names.add_plain(name.clone())?;
         member(scanner, &name)
     })
 }

@@ -1,36 +1,43 @@
 //! The names of an object's members: each once, and none that could be taken for another.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::message::MessageFault;
 
 /// The names seen in one object.
 #[derive(Debug)]
-pub struct Names<'k> {
+pub struct Names<'k, 'a> {
     known: &'k [&'k str],
     /// Which of the known ones came, one bit each.
     seen: u32,
-    others: HashSet<Box<str>>,
+    /// The first few others: nearly all objects have no more.
+    few: Vec<Cow<'a, str>>,
+    /// All others, once they are more than a few: looking through them takes no longer for many.
+    many: HashSet<Cow<'a, str>>,
 }
 
-impl<'k> Names<'k> {
+impl<'k, 'a> Names<'k, 'a> {
     /// Nothing seen yet; at most 32 names are known.
     pub fn new(known: &'k [&'k str]) -> Self {
-        Self { known, seen: 0, others: HashSet::new() }
+        Self { known, seen: 0, few: Vec::new(), many: HashSet::new() }
     }
 
     /// Adds a name where all names are printable ASCII.
-    pub fn add_plain(&mut self, name: &str) -> Result<(), MessageFault> {
+    pub fn add_plain(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
         if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(MessageFault::Invalid("a member's name is not printable ASCII"));
         }
-        self.add_unless(name, |known| known.eq_ignore_ascii_case(name))
+        // Where objects are merged, its members become members of the object around it.
+        if name == "__proto__" {
+            return Err(LOOKS_LIKE);
+        }
+        self.add_unless(name, is_same_in_any_style)
     }
 
     /// Adds a name where any text is a name.
-    pub fn add(&mut self, name: &str) -> Result<(), MessageFault> {
-        let folded = fold(name);
-        self.add_unless(name, |known| fold(known) == folded)
+    pub fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
+        let folded = fold(&name);
+        self.add_unless(name, |known, _| fold(known) == folded)
     }
 
     /// Adds a name where only the known ones matter, which are printable ASCII: others may be any
@@ -41,39 +48,59 @@ impl<'k> Names<'k> {
         let looks_like = |known: &str| {
             if is_plain { known.eq_ignore_ascii_case(name) } else { fold(known) == fold(name) }
         };
-        self.add_if_known(name, looks_like).map(drop)
+        self.add_if_known(name, |known, _| looks_like(known)).map(drop)
     }
 
     fn add_unless(
         &mut self,
-        name: &str,
-        looks_like: impl Fn(&str) -> bool,
+        name: Cow<'a, str>,
+        looks_like: impl Fn(&str, &str) -> bool,
     ) -> Result<(), MessageFault> {
-        let is_new = self.add_if_known(name, looks_like)? || self.others.insert(name.into());
-        if is_new { Ok(()) } else { Err(TWICE) }
+        if self.add_if_known(&name, looks_like)? {
+            return Ok(());
+        }
+        if self.few.contains(&name) {
+            return Err(TWICE);
+        }
+        if self.few.len() < FEW {
+            self.few.push(name);
+            return Ok(());
+        }
+        if self.many.insert(name) { Ok(()) } else { Err(TWICE) }
     }
 
     /// Whether it was a known one.
     fn add_if_known(
         &mut self,
         name: &str,
-        looks_like: impl Fn(&str) -> bool,
+        looks_like: impl Fn(&str, &str) -> bool,
     ) -> Result<bool, MessageFault> {
-        for (index, known) in self.known.iter().enumerate() {
-            if *known == name {
-                let bit = 1 << (index % 32);
-                let is_new = self.seen & bit == 0;
-                self.seen |= bit;
-                return if is_new { Ok(true) } else { Err(TWICE) };
-            }
-            if looks_like(known) {
-                return Err(MessageFault::Invalid("a member's name looks like another's"));
-            }
+        if let Some(index) = self.known.iter().position(|known| *known == name) {
+            let bit = 1 << (index % 32);
+            let is_new = self.seen & bit == 0;
+            self.seen |= bit;
+            return if is_new { Ok(true) } else { Err(TWICE) };
+        }
+        if self.known.iter().any(|known| looks_like(known, name)) {
+            return Err(LOOKS_LIKE);
         }
         Ok(false)
     }
 }
 
+/// Whether two names are one in camel case, snake case and kebab case, whatever the case of their
+/// letters: readers exist that take a field by either name.
+fn is_same_in_any_style(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'_' | b'-'));
+    letters.map(|byte| byte.to_ascii_lowercase())
+}
+
+const FEW: usize = 8;
+const LOOKS_LIKE: MessageFault = MessageFault::Invalid("a member's name looks like another's");
 const TWICE: MessageFault = MessageFault::Invalid("a member stands there twice");
 
 /// What a reader that folds case and strips what is not seen might make of a name.

@@ -6,8 +6,9 @@ use aws_lc_rs::digest;
 
 /// The credential as a client sent it, checked for form only.
 ///
-/// A client's token is dropped after verification; what outlives it are the tokens that were
-/// obtained for service accounts, and those of our own configuration.
+/// A client's token is dropped with its request, but for one that keeps an event stream open and
+/// that its authorization server must be asked about meanwhile. What else outlives a request are the
+/// tokens that were obtained for service accounts, and those of our own configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BearerToken(Box<str>);
 

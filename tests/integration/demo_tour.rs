@@ -113,11 +113,9 @@ impl StandIn {
     }
 
     async fn refuse(&self, request: Request<Incoming>, error: Option<&str>) -> Response<Body> {
-        // Everything but the two other routes is taken for `notes`.
-        let route = match request.uri().path().trim_matches('/') {
-            route @ ("notes-admin" | "notes-sse") => route.to_owned(),
-            _ => "notes".to_owned(),
-        };
+        // Everything but the other route is taken for `notes`.
+        let is_other = request.uri().path() == "/notes-sse";
+        let route = if is_other { "notes-sse" } else { "notes" };
         let bytes = request.into_body().collect().await.unwrap().to_bytes();
         let id = serde_json::from_slice::<serde_json::Value>(&bytes).map(|body| body["id"].clone());
         let metadata =
@@ -232,7 +230,7 @@ async fn the_demo_ends_well_and_shows_no_token() {
     let options = DemoOptions { once: true, has_colour: false };
     demo::run(options, &mut screen).await.unwrap();
     let screen = String::from_utf8(screen).unwrap();
-    assert_eq!(screen.matches("   ok: ").count(), 11, "{screen}");
+    assert_eq!(screen.matches("   ok: ").count(), 12, "{screen}");
     assert!(!screen.contains("FAILED") && !screen.contains('\x1b'), "{screen}");
     assert!(screen.contains("NOT FOR PRODUCTION"), "{screen}");
     for line in screen.lines().filter(|line| line.contains("Authorization: Bearer ")) {
@@ -257,9 +255,42 @@ async fn a_gateway_that_ignores_the_audience_fails_at_the_foreign_token() {
 
 #[tokio::test]
 async fn a_gateway_that_asks_for_less_scope_fails_where_more_is_needed() {
-    let change = |text: String| replaced(&text, "[notes.read, notes.write]", "[notes.read]");
+    let change = |text: String| replaced(&text, "[notes.write]", "[notes.read]");
     let failure = tour_with_configuration(change).await.unwrap_err();
     assert!(failure.contains("needs more scope"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_gateway_whose_rule_is_missing_fails_where_more_is_needed() {
+    let change = |text: String| {
+        replaced(&text, "    tools:\n      delete_note: [notes.write]  # besides\n", "")
+    };
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    assert!(failure.contains("needs more scope"), "{failure}");
+    assert!(failure.contains("status 403"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_demands_the_wider_scope_of_everything_fails_at_the_challenge() {
+    let change = |text: String| {
+        replaced(
+            &text,
+            "required_scopes: [notes.read]",
+            "required_scopes: [notes.read, notes.write]",
+        )
+    };
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    assert!(failure.starts_with("1. "), "{failure}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_hides_what_a_wider_scope_would_open_fails() {
+    let change = |text: String| {
+        replaced(&text, "[notes.write]", "{required_scopes: [notes.write], when_denied: hide}")
+    };
+    let failure = tour_with_configuration(change).await.unwrap_err();
+    let is_seen = failure.contains("sees every tool") || failure.contains("needs more scope");
+    assert!(is_seen, "{failure}");
 }
 
 #[tokio::test]

@@ -17,4 +17,6 @@ mod operators;
 mod refusals;
 mod rules;
 mod service_accounts;
+mod stream_ends;
+mod suggest;
 mod tokens;

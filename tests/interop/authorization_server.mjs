@@ -11,7 +11,8 @@
 // that a test can see what a cache spared; POST /test/rotate has tokens signed by a new key, of
 // another type, beside which the old ones stay published. GATEWAY_SECRET is the secret of the clients
 // `gatehouse` and `gatehouse-secret-jwt`, TESTER_SECRET that of `tester` and `tester-jwt`;
-// GATEWAY_KEY_FILE is where the private key of `gatehouse-key` is written.
+// GATEWAY_KEY_FILE is where the private key of `gatehouse-key` is written; TOKEN_LIFETIME is how long
+// access tokens live, in seconds, where that is not ten minutes.
 
 import * as crypto from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -24,7 +25,7 @@ const SCOPES = ["notes.read", "notes.write", "notes.admin"];
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 
 const port = Number(process.argv[2]);
-const { GATEWAY_KEY_FILE, GATEWAY_SECRET, TESTER_SECRET } = process.env;
+const { GATEWAY_KEY_FILE, GATEWAY_SECRET, TESTER_SECRET, TOKEN_LIFETIME } = process.env;
 if (!Number.isInteger(port) || !GATEWAY_KEY_FILE || !GATEWAY_SECRET || !TESTER_SECRET) {
   console.error(
     "usage: GATEWAY_KEY_FILE=... GATEWAY_SECRET=... TESTER_SECRET=... node authorization_server.mjs PORT",
@@ -46,7 +47,7 @@ function resourceServer(_ctx, resource, client) {
     scope: SCOPES.join(" "),
     audience: resource,
     accessTokenFormat: client.clientId === "tester-jwt" ? "jwt" : "opaque",
-    accessTokenTTL: 600,
+    accessTokenTTL: Number(TOKEN_LIFETIME ?? 600),
     jwt: { sign: { alg: keys[0].alg } },
   };
 }

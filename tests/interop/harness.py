@@ -153,11 +153,12 @@ class TokenServer:
 class AuthorizationServer(TokenServer):
     """`oidc-provider`."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, token_lifetime=600):
         port = free_port()
         self.key_file = lab.logs / f"gateway-key-{port}.pem"
         command = [NODE, "authorization_server.mjs", port]
-        super().__init__(lab, f"authorization_server-{port}", command, port, {"GATEWAY_KEY_FILE": str(self.key_file)})
+        environment = {"GATEWAY_KEY_FILE": str(self.key_file), "TOKEN_LIFETIME": str(token_lifetime)}
+        super().__init__(lab, f"authorization_server-{port}", command, port, environment)
 
     def introspections(self):
         return self.counts()["introspections"]
@@ -220,7 +221,7 @@ class Gateway:
 
     def __init__(self, lab, binary, configuration):
         self.lab, self.port = lab, free_port()
-        admin = free_port()
+        self.admin = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         file = configuration(self.origin)
         found = re.search(r"^\s+path:\s*(\S+)", file, re.MULTILINE)
@@ -230,9 +231,9 @@ class Gateway:
         path = lab.logs / f"gateway-{self.port}.yaml"
         path.write_text(file)
         command = [binary, "serve", "-c", path]
-        command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{admin}"]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}"]
         self.process = lab.start(f"gateway-{self.port}", command, {"INTROSPECTION_SECRET": GATEWAY_SECRET})
-        wait_until("the gateway", lambda: self.ready(admin), self.process)
+        wait_until("the gateway", lambda: self.ready(self.admin), self.process)
 
     @staticmethod
     def ready(admin):
@@ -240,6 +241,15 @@ class Gateway:
             return fetch("GET", f"http://127.0.0.1:{admin}/readyz", timeout=2)[0] == 200
         except OSError:
             return False
+
+    def metric(self, start):
+        """The sum of the series that begin like this."""
+        text = fetch("GET", f"http://127.0.0.1:{self.admin}/metrics")[2].decode()
+        lines = [line for line in text.splitlines() if line.startswith(start)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def log(self):
+        return (self.lab.logs / f"gateway-{self.port}.log").read_text(errors="replace")
 
     def __enter__(self):
         return self

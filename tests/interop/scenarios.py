@@ -26,6 +26,7 @@ from harness import (
     free_port,
     readme_configuration,
 )
+from stream_scenarios import stream_scenarios
 from token_scenarios import token_scenarios
 
 EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
@@ -207,5 +208,6 @@ SCENARIOS = [
     ("first event at once", first_event_at_once),
     *token_scenarios(),
     *flows(),
+    *stream_scenarios(),
     *conformance(),
 ]

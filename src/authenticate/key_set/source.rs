@@ -122,6 +122,11 @@ impl KeySetSource {
         self.with_current(now, |set| set.contains(key)).unwrap_or(false)
     }
 
+    /// Whether the key set in force is without this key; not while there is none.
+    pub(in crate::authenticate) fn has_dropped(&self, key: &Thumbprint, now: Instant) -> bool {
+        self.with_current(now, |set| !set.contains(key)).unwrap_or(false)
+    }
+
     fn with_current<T>(&self, now: Instant, read: impl FnOnce(&Arc<KeySet>) -> T) -> Option<T> {
         // The task sleeps by the system's clock; ours may be ahead of it.
         if self.since_start(now) >= self.due_millis.load(Ordering::Relaxed) {

@@ -131,6 +131,10 @@ fn uris_that_somebody_would_rewrite_are_refused_where_resources_have_rules() {
         "note://x/\u{e9}",
         "note://x/%c3%a9",
         "note://x/a\"b",
+        "https://HOST/a",
+        "https://host",
+        "https://host:443/a",
+        "https://host/\u{e9}",
     ] {
         let params = serde_json::json!({ "uri": uri }).to_string();
         assert!(is_invalid(&named("resources/read", &params)), "{uri}");
@@ -147,6 +151,10 @@ fn uris_that_somebody_would_rewrite_are_refused_where_resources_have_rules() {
         "note://{x}/b",
         "data:,x",
         "h/a",
+        "note://X/Y",
+        "https://h:8443/",
+        "plain-name",
+        "plain/\u{e9}",
     ] {
         let params = serde_json::json!({ "uri": uri }).to_string();
         assert!(named("resources/read", &params).is_ok(), "{uri}");

@@ -13,9 +13,12 @@ use url::Url;
 /// Whether nobody would rewrite it. Braces are those of a template's variables.
 pub(super) fn is_plain(uri: &str) -> bool {
     let has_dots = uri.split(['/', '?', '#']).any(|segment| matches!(segment, "." | ".."));
+    let is_scheme_lower = uri
+        .split_once(':')
+        .is_none_or(|(scheme, _)| !scheme.bytes().any(|byte| byte.is_ascii_uppercase()));
     !has_dots
+        && is_scheme_lower
         && !uri.contains(['\\', ' '])
-        && uri.is_ascii()
         && uri.split('%').skip(1).all(is_needed)
         && !is_rewritten(uri)
 }

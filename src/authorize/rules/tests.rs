@@ -41,7 +41,11 @@ fn caller(scopes: &str) -> Caller {
 fn judged(rules: &Rules, caller: &Caller, name: &str, arguments: &str) -> Finding {
     let claim = |name: &str| caller.claims.get(name);
     let holder = Holder { scope: &caller.scope, claim: &claim };
-    rules.judge(&tool(name), holder, Arguments::Called(Some(arguments)))
+    let (tool, arguments) = (tool(name), Arguments::Called(Some(arguments)));
+    let finding = rules.judge(&tool, holder, arguments);
+    // The short way comes to the same.
+    assert_eq!(rules.permits(&tool, holder, arguments), finding.fault.is_none(), "{name}");
+    finding
 }
 
 fn fault(rules: &Rules, scopes: &str, name: &str) -> Option<Fault> {
@@ -195,6 +199,7 @@ fn unlisted_tools_can_be_denied_and_only_tools() {
     for kind in [ObjectKind::Prompt, ObjectKind::Resource, ObjectKind::Method] {
         let object = Object { kind, name: "other".into() };
         assert_eq!(rules.judge(&object, holder, Arguments::Listed).fault, None, "{kind:?}");
+        assert!(rules.permits(&object, holder, Arguments::Listed), "{kind:?}");
     }
 }
 

@@ -11,10 +11,8 @@
 pub(in crate::cli) mod finding;
 
 mod clock;
-mod exchange;
 mod introspection;
 mod key_set;
-mod mcp;
 mod metadata;
 mod upstream;
 mod userinfo;

@@ -17,8 +17,8 @@ use serde_json::json;
 
 use crate::{
     authenticate::outbound::Network,
+    cli::token,
     config::{Environment, Settings},
-    forward::request_body,
 };
 
 /// A request to explain.
@@ -79,25 +79,36 @@ impl Question {
         let (authority, target) = split(&asked.url, settings.public_url.as_str())?;
         let method: Method =
             asked.http_method.parse().map_err(|_| "--http-method: no HTTP method".to_owned())?;
-        let token = token(asked, environment)?;
+        let token = token::read(asked.token.as_deref(), asked.token_file.as_deref(), environment)?;
         let body = if method == Method::POST { body(asked) } else { Bytes::new() };
-        let mut request = Request::new(());
-        *request.method_mut() = method;
-        *request.uri_mut() = Uri::from(target);
-        *request.headers_mut() = headers(&authority, token.as_deref(), &asked.header)?;
-        let (parts, ()) = request.into_parts();
+        let headers = headers(&authority, token.as_deref(), &asked.header)?;
+        let parts = parts(method, target, headers);
         let is_anonymous = !parts.headers.contains_key(header::AUTHORIZATION);
         let network = match (asked.offline, &asked.key_set) {
             (false, _) => Network::Open,
             (true, None) => Network::Offline(None),
             (true, Some(path)) => {
-                let read = environment.read_file(path, MAX_FILE_BYTES);
+                let read = environment.read_file(path, token::MAX_FILE_BYTES);
                 let read = read.map_err(|error| format!("--key-set: {}", error.kind()))?;
                 Network::Offline(Some(read.into()))
             }
         };
         Ok(Self { parts, body, network, is_anonymous })
     }
+}
+
+/// The head of a POST with a token to this URL.
+pub(in crate::cli) fn post(url: &str, token: &str) -> Result<Parts, String> {
+    let (authority, target) = split(url, "")?;
+    Ok(parts(Method::POST, target, headers(&authority, Some(token), &[])?))
+}
+
+fn parts(method: Method, target: PathAndQuery, headers: HeaderMap) -> Parts {
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::from(target);
+    *request.headers_mut() = headers;
+    request.into_parts().0
 }
 
 /// Authority and target of a URL, unchanged.
@@ -116,21 +127,6 @@ fn split(url: &str, public_url: &str) -> Result<(String, PathAndQuery), String> 
         "--url: the path holds what no HTTP request can (RFC 9112 section 3.2)".to_owned()
     })?;
     if authority.is_empty() { Err(no_url()) } else { Ok((authority.to_owned(), target)) }
-}
-
-fn token(asked: &Asked, environment: &dyn Environment) -> Result<Option<String>, String> {
-    if let Some(token) = &asked.token {
-        return Ok(Some(token.clone()));
-    }
-    let Some(path) = &asked.token_file else {
-        let variable = environment.variable(VARIABLE).filter(|value| !value.is_empty());
-        let text = variable.map(|value| value.into_string().map_err(|_| VARIABLE.to_owned()));
-        return text.transpose().map_err(|name| format!("{name}: not text"));
-    };
-    let bytes = environment.read_file(path, MAX_FILE_BYTES);
-    let bytes = bytes.map_err(|error| format!("--token-file: {}", error.kind()))?;
-    let text = String::from_utf8(bytes).map_err(|_| "--token-file: not text".to_owned())?;
-    Ok(Some(text.trim().to_owned()))
 }
 
 fn body(asked: &Asked) -> Bytes {
@@ -171,6 +167,3 @@ fn headers(authority: &str, token: Option<&str>, more: &[String]) -> Result<Head
     }
     Ok(headers)
 }
-
-const VARIABLE: &str = "GATEHOUSE_TOKEN";
-const MAX_FILE_BYTES: usize = 4 * request_body::WHOLE_BYTES;

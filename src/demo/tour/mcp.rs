@@ -6,26 +6,30 @@ use super::exchange::Call;
 
 /// `tools/call`, with everything that 2026-07-28 asks of it.
 pub(super) fn call_tool(url: &str, tool: &str, arguments: &Value, id: u32) -> Call {
-    let body = json!({
-        "jsonrpc": "2.0",
-        "id": id,
-        "method": "tools/call",
-        "params": {
-            "name": tool,
-            "arguments": arguments,
-            "_meta": {
-                "io.modelcontextprotocol/protocolVersion": VERSION,
-                "io.modelcontextprotocol/clientInfo": client_info(),
-                "io.modelcontextprotocol/clientCapabilities": {},
-            },
-        },
+    let params = json!({"name": tool, "arguments": arguments});
+    let mut call = modern(url, "tools/call", params, id).note(format!("tools/call {tool}"));
+    call.headers.push(("mcp-name", tool.to_owned()));
+    call
+}
+
+/// `tools/list`, likewise.
+pub(super) fn list_tools(url: &str, id: u32) -> Call {
+    modern(url, "tools/list", json!({}), id).note("tools/list")
+}
+
+fn modern(url: &str, method: &str, mut params: Value, id: u32) -> Call {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": VERSION,
+        "io.modelcontextprotocol/clientInfo": client_info(),
+        "io.modelcontextprotocol/clientCapabilities": {},
     });
-    let mut call = message(url, &body).note(format!("tools/call {tool}"));
-    call.headers.extend([
-        ("mcp-protocol-version", VERSION.to_owned()),
-        ("mcp-method", "tools/call".to_owned()),
-        ("mcp-name", tool.to_owned()),
-    ]);
+    if let Some(params) = params.as_object_mut() {
+        params.insert("_meta".to_owned(), meta);
+    }
+    let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let mut call = message(url, &body);
+    call.headers.push(("mcp-protocol-version", VERSION.to_owned()));
+    call.headers.push(("mcp-method", method.to_owned()));
     call
 }
 

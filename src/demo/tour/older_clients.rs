@@ -30,22 +30,17 @@ pub(super) async fn session(walk: &mut Walk<'_>, token: &str) -> Result<(), Tour
     Ok(walk.screen.verdict("the call went through within the session")?)
 }
 
-/// A client of 2024-11-05 connects over HTTP+SSE.
+/// A client of 2024-11-05 connects over HTTP+SSE; returns its token.
 pub(super) async fn server_sent_events(
     walk: &mut Walk<'_>,
     client: &mut Client,
-) -> Result<(), TourFailure> {
+) -> Result<String, TourFailure> {
     walk.step("A client of 2024-11-05 uses HTTP+SSE at /notes-sse")?;
     let token = client.log_in(walk, &walk.url("/notes-sse"), "notes.read").await?;
-    let connect = Call { token: Some(token.clone()), ..Call::get(walk.url("/notes-sse")) };
-    let mut events = Events { stream: send(&walk.http, &connect).await?, unread: String::new() };
-    let first = events.next().await?;
-    walk.screen.exchange(&connect, &events.seen(&first))?;
-    let endpoint = first.strip_prefix("event: endpoint\ndata: ").unwrap_or_default().to_owned();
-    check(endpoint.starts_with("/notes-sse/"), "an endpoint of the gateway's own")?;
+    let (mut events, endpoint) = connect(walk, &token).await?;
     let id = walk.next_id();
     let call = legacy(&walk.url(&endpoint), &list_notes(id), None);
-    let posted = walk.ask(&Call { token: Some(token), ..call }).await?;
+    let posted = walk.ask(&Call { token: Some(token.clone()), ..call }).await?;
     check(posted.status == 202, "status 202")?;
     let event = events.next().await?;
     walk.screen.event(&event)?;
@@ -53,11 +48,26 @@ pub(super) async fn server_sent_events(
     let message = serde_json::from_str(message).unwrap_or(Value::Null);
     check(message.get("id") == Some(&json!(id)), "the answer to this call")?;
     check_result_message(&message, "4: Call Grandmother")?;
-    Ok(walk.screen.verdict("the answer came on the stream")?)
+    walk.screen.verdict("the answer came on the stream")?;
+    Ok(token)
+}
+
+/// Opens the stream of HTTP+SSE; returns it with its endpoint.
+pub(super) async fn connect(
+    walk: &mut Walk<'_>,
+    token: &str,
+) -> Result<(Events, String), TourFailure> {
+    let connect = Call { token: Some(token.to_owned()), ..Call::get(walk.url("/notes-sse")) };
+    let mut events = Events { stream: send(&walk.http, &connect).await?, unread: String::new() };
+    let first = events.next().await?;
+    walk.screen.exchange(&connect, &events.seen(&first))?;
+    let endpoint = first.strip_prefix("event: endpoint\ndata: ").unwrap_or_default().to_owned();
+    check(endpoint.starts_with("/notes-sse/"), "an endpoint of the gateway's own")?;
+    Ok((events, endpoint))
 }
 
 /// An event stream, read event by event.
-struct Events {
+pub(super) struct Events {
     stream: reqwest::Response,
     unread: String,
 }

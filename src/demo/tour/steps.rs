@@ -8,7 +8,7 @@ use super::{
     Refusal, TestUser, TourFailure, Walk, check,
     exchange::{Answer, Call},
     login::Client,
-    mcp::call_tool,
+    mcp::{call_tool, list_tools},
     older_clients, unexpected,
 };
 
@@ -23,11 +23,12 @@ pub(super) async fn walk_through(walk: &mut Walk<'_>, user: TestUser) -> Result<
     walk.screen.verdict("a token for this resource and this scope, and no other")?;
     allowed_call(walk, &notes_token).await?;
     older_clients::session(walk, &notes_token).await?;
-    older_clients::server_sent_events(walk, &mut client).await?;
-    let narrow_token = too_little_scope(walk, &mut client).await?;
+    let sse_token = older_clients::server_sent_events(walk, &mut client).await?;
+    tools_in_sight(walk, &notes_token).await?;
+    too_little_scope(walk, &notes_token).await?;
     let wide_token = wider_token(walk, &mut client).await?;
     revoked_token(walk, &client, &wide_token).await?;
-    foreign_token(walk, &narrow_token).await
+    foreign_token(walk, &sse_token).await
 }
 
 async fn without_a_token(walk: &mut Walk<'_>) -> Result<(), TourFailure> {
@@ -76,23 +77,36 @@ async fn allowed_call(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailur
     Ok(walk.screen.verdict("200 with the tool's result")?)
 }
 
-async fn too_little_scope(walk: &mut Walk<'_>, client: &mut Client) -> Result<String, TourFailure> {
-    walk.step("With notes.read alone, deleting through /notes-admin needs more scope")?;
-    let token = client.log_in(walk, &walk.url("/notes-admin"), "notes.read").await?;
-    let (id, answer) = delete_note(walk, &token).await?;
+async fn tools_in_sight(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailure> {
+    walk.step("The same token sees every tool that a wider scope could open")?;
+    let call = list_tools(&walk.url("/notes"), walk.next_id());
+    let answer = walk.ask(&Call { token: Some(token.to_owned()), ..call }).await?;
+    check(answer.status == 200, "status 200")?;
+    let listed = answer.json().pointer("/result/tools").cloned().unwrap_or_default();
+    let listed = listed.as_array().into_iter().flatten();
+    let names: Vec<_> = listed.filter_map(|tool| tool.get("name").cloned()).collect();
+    check(names == [json!("delete_note"), json!("list_notes")], "both tools in the list")?;
+    Ok(walk.screen.verdict("delete_note is listed: nobody could step up to what is hidden")?)
+}
+
+async fn too_little_scope(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailure> {
+    walk.step("With notes.read alone, delete_note needs more scope: a rule of the route says so")?;
+    let (id, answer) = delete_note(walk, token).await?;
     let scope = "notes.read notes.write";
-    let refusal = Refusal { route: "notes-admin", error: Some("insufficient_scope"), scope };
+    let refusal = Refusal { route: "notes", error: Some("insufficient_scope"), scope };
     walk.check_refusal(&answer, id, &refusal)?;
-    let granted = answer.json().pointer("/error/data/granted_scopes").cloned();
-    check(granted == Some(json!(["notes.read"])), "the body to name the granted scopes")?;
-    walk.screen.verdict("403, naming every scope to ask for at once")?;
-    Ok(token)
+    let body = answer.json();
+    let granted = body.pointer("/error/data/granted_scopes");
+    check(granted == Some(&json!(["notes.read"])), "the body to name the granted scopes")?;
+    let tool = body.pointer("/error/data/tool");
+    check(tool == Some(&json!("delete_note")), "the body to name the tool")?;
+    Ok(walk.screen.verdict("403, naming every scope to ask for at once")?)
 }
 
 async fn wider_token(walk: &mut Walk<'_>, client: &mut Client) -> Result<String, TourFailure> {
     walk.step("The client steps up: it asks for the scopes named, and the call succeeds")?;
     let scope = "notes.read notes.write";
-    let token = client.log_in(walk, &walk.url("/notes-admin"), scope).await?;
+    let token = client.log_in(walk, &walk.url("/notes"), scope).await?;
     let answer = delete_note(walk, &token).await?.1;
     // Had the refused call reached the server, the note would be gone already.
     check_result(&answer, "Deleted note 4: Call Grandmother")?;
@@ -109,13 +123,14 @@ async fn revoked_token(
     client.revoke(walk, token).await?;
     for _ in 0..REVOCATION_ATTEMPTS {
         let id = walk.next_id();
-        let call = call_tool(&walk.url("/notes-admin"), "list_notes", &json!({}), id);
+        let call = call_tool(&walk.url("/notes"), "list_notes", &json!({}), id);
         let call = Call { token: Some(token.to_owned()), ..call };
         let answer = walk.ask_unseen(&call).await?;
         if answer.status != 200 {
             walk.screen.exchange(&call, &answer)?;
-            let scope = "notes.read notes.write";
-            let refusal = Refusal { route: "notes-admin", error: Some("invalid_token"), scope };
+            // What a login is for is the route's own scope, whatever the token had.
+            let scope = "notes.read";
+            let refusal = Refusal { route: "notes", error: Some("invalid_token"), scope };
             walk.check_refusal(&answer, id, &refusal)?;
             return Ok(walk.screen.verdict("401: what was granted can be taken back")?);
         }
@@ -126,11 +141,9 @@ async fn revoked_token(
 }
 
 async fn foreign_token(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailure> {
-    walk.step("A token for /notes-admin, good as it is, does not open /notes")?;
-    let answer = use_tool(walk, "/notes-admin", "list_notes", &json!({}), token).await?;
-    let scope = "notes.read notes.write";
-    let still_good = Refusal { route: "notes-admin", error: Some("insufficient_scope"), scope };
-    walk.check_refusal(&answer.1, answer.0, &still_good)?;
+    walk.step("A token for /notes-sse, good as it is, does not open /notes")?;
+    let stream = older_clients::connect(walk, token).await?;
+    drop(stream);
     let (id, answer) = use_tool(walk, "/notes", "list_notes", &json!({}), token).await?;
     let scope = "notes.read";
     let refusal = Refusal { route: "notes", error: Some("invalid_token"), scope };
@@ -139,7 +152,7 @@ async fn foreign_token(walk: &mut Walk<'_>, token: &str) -> Result<(), TourFailu
 }
 
 async fn delete_note(walk: &mut Walk<'_>, token: &str) -> Result<(u32, Answer), TourFailure> {
-    use_tool(walk, "/notes-admin", "delete_note", &json!({"id": 4}), token).await
+    use_tool(walk, "/notes", "delete_note", &json!({"id": 4}), token).await
 }
 
 async fn use_tool(

@@ -62,6 +62,13 @@ fn f01_f02_members_twice_are_refused() {
     ] {
         assert_invalid(&request(members));
     }
+    // However many there are, and wherever the two stand.
+    let many: Vec<String> = (0..40).map(|n| format!(r#""n{n}":{n}"#)).collect();
+    one(&request(&format!(r#""method":"a",{}"#, many.join(","))));
+    for again in [0, 7, 8, 9, 39] {
+        let members = format!(r#""method":"a",{},"n{again}":1"#, many.join(","));
+        assert_invalid(&request(&members));
+    }
 }
 
 #[test]
@@ -96,6 +103,11 @@ fn f05_f06_f07_cve_2026_27896_look_alikes_are_refused() {
         assert_invalid(&request(&format!(r#""method":"a","params":{{"name":"x","{name}":"y"}}"#)));
         assert_invalid(&request(&format!(r#""method":"a","params":{{"{name}":"y"}}"#)));
     }
+    for name in ["_name", "na_me", "n-a-m-e", "U_RI", "meta", "__proto__"] {
+        assert_invalid(&request(&format!(r#""method":"a","params":{{"{name}":"y"}}"#)));
+    }
+    let snake = r#"{"resource_subscriptions":["a:b"]}"#;
+    assert_invalid(&request(&format!(r#""method":"a","params":{{"notifications":{snake}}}"#)));
     let upper = PROTOCOL_VERSION.to_uppercase();
     assert_invalid(&request(&format!(r#""method":"a","params":{{"_meta":{{"{upper}":"x"}}}}"#)));
 }

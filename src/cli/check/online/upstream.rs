@@ -9,12 +9,9 @@ use std::{error::Error as _, sync::Arc};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use super::{
-    exchange::{Answered, Line, Silence},
-    finding::{Findings, quoted},
-    mcp,
-};
+use super::finding::{Findings, quoted};
 use crate::{
+    cli::line::{Answered, Line, Silence, mcp},
     clock::Clock,
     config::settings::RouteSettings,
     forward::{Addresses, pool::SendError},

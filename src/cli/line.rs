@@ -1,18 +1,21 @@
-//! One exchange with an upstream, over the gateway's own connections.
+//! A line to an upstream, over the gateway's own connections: one exchange after the other.
 //!
 //! 1. Path, `Host` and fields are those that forwarding uses; the request is ours.
-//! 2. Bounded: [`PATIENCE`] for all of it, and [`MAX_BYTES`] of the body. An event stream is read
+//! 2. Bounded: [`PATIENCE`] for an exchange, and [`MAX_BYTES`] of its body. An event stream is read
 //!    until somebody has seen enough of it.
+
+pub(super) mod conversation;
+pub(super) mod mcp;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
-    uri::PathAndQuery,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, uri::PathAndQuery,
 };
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
     config::settings::RouteSettings,
     forward::{
         Addresses,
-        pool::{Pool, SendError},
+        pool::{Lease, Pool, SendError},
         request_body::RequestBody,
     },
     snapshot,
@@ -34,6 +37,16 @@ pub(super) struct Line {
     tasks: TaskTracker,
 }
 
+/// An answer that is still coming.
+pub(super) struct Coming {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    rest: Incoming,
+    /// The connection lasts as long as its answer.
+    _lease: Lease,
+}
+
 /// What it answered, as far as it was read.
 pub(super) struct Answered {
     pub(super) status: StatusCode,
@@ -42,8 +55,11 @@ pub(super) struct Answered {
 }
 
 /// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Silence {
-    Send(SendError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("no answer in time")]
     Timeout,
 }
 
@@ -85,6 +101,12 @@ impl Line {
         self.fields.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
     }
 
+    /// The same line to another path of the same upstream.
+    pub(super) fn to_path(&self, path: PathAndQuery) -> Self {
+        let (pool, fields) = (Arc::clone(&self.pool), self.fields.clone());
+        Self { pool, path, fields, tasks: TaskTracker::new() }
+    }
+
     /// Sends one request; reads until the end, a bound, or until `is_enough` of an event stream.
     pub(super) async fn send(
         &self,
@@ -93,6 +115,22 @@ impl Line {
         body: Option<String>,
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> Result<Answered, Silence> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut coming = self.open(method, fields, body, deadline).await?;
+        // What came in time counts: an event stream need not end.
+        let _ = timeout_at(deadline, coming.read_until(is_enough)).await;
+        let Coming { status, headers, body, .. } = coming;
+        Ok(Answered { status, headers, body })
+    }
+
+    /// Sends one request and waits for the head of its answer.
+    pub(super) async fn open(
+        &self,
+        method: Method,
+        fields: &[(HeaderName, &str)],
+        body: Option<String>,
+        deadline: Instant,
+    ) -> Result<Coming, Silence> {
         let body = body.map_or(RequestBody::Empty, |text| RequestBody::Whole(Bytes::from(text)));
         let mut request = Request::new(body);
         *request.method_mut() = method;
@@ -103,34 +141,35 @@ impl Line {
                 request.headers_mut().insert(name, value);
             }
         }
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let sent = tokio::time::timeout_at(deadline, self.pool.send(request, &self.tasks)).await;
+        let sent = timeout_at(deadline, self.pool.send(request, &self.tasks)).await;
         let (response, lease) = match sent {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) => return Err(Silence::Send(error)),
             Err(_) => return Err(Silence::Timeout),
         };
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut read = Vec::new();
-        let reading = take(response, &mut read, is_enough);
-        // What came in time counts: an event stream need not end.
-        let _ = tokio::time::timeout_at(deadline, reading).await;
-        drop(lease);
-        Ok(Answered { status, headers, body: read })
+        let (head, rest) = response.into_parts();
+        let (status, headers) = (head.status, head.headers);
+        Ok(Coming { status, headers, body: Vec::new(), rest, _lease: lease })
     }
 }
 
-async fn take(response: Response<Incoming>, read: &mut Vec<u8>, is_enough: impl Fn(&[u8]) -> bool) {
-    let mut body = response.into_body();
-    while let Some(Ok(frame)) = body.frame().await {
-        let Ok(data) = frame.into_data() else { continue };
-        let left = MAX_BYTES.saturating_sub(read.len());
-        read.extend(data.iter().take(left));
-        if read.len() >= MAX_BYTES || is_enough(read) {
-            return;
+impl Coming {
+    /// Reads on until the end, the bound, or until `is_enough`; says whether it was enough.
+    pub(super) async fn read_until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> bool {
+        while self.body.len() < MAX_BYTES {
+            if is_enough(&self.body) {
+                return true;
+            }
+            let Some(Ok(frame)) = self.rest.frame().await else { return false };
+            let Ok(data) = frame.into_data() else { continue };
+            let left = MAX_BYTES.saturating_sub(self.body.len());
+            self.body.extend(data.iter().take(left));
         }
+        is_enough(&self.body)
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
-const MAX_BYTES: usize = 256 * 1024;
+/// For one exchange.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Of one answer: a long list of tools with their schemas.
+const MAX_BYTES: usize = 2 * 1024 * 1024;

@@ -1,0 +1,273 @@
+//! How long event streams stay open: no longer than the tokens that their clients show.
+//!
+//! 1. A `GET` stream belongs to a session and a principal, and ends when the newest token that the
+//!    principal has shown for that session is over. Whatever request of the session shows a newer
+//!    one, on whichever worker, it counts from then on.
+//! 2. The session is that of `Mcp-Session-Id`, or the message endpoint that an HTTP+SSE stream has
+//!    named. Before it is named, and where there is none, the token that ends last counts of all
+//!    that the principal shows on the route.
+//! 3. A stream that a POST subscribed to ends with its own token.
+//! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
+//!    says that it is not active, or says less of it than the route demands; when the key that
+//!    verified it is gone from the key set. What else can be told is told by `keeper`.
+//! 5. There are entries for open streams only, and on a route without any a request pays for a look
+//!    at one number.
+//! 6. Who wants to hear of an end waits for [`Tenure::ended`]; that is the gateway's drain as well.
+//!
+//! Responses to calls have no entry: they may finish.
+
+mod held_token;
+mod keeper;
+mod key;
+
+use std::{
+    collections::{HashMap, hash_map::Entry as Slot},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    held_token::{HeldToken, HeldTokens, Reach},
+    key::Key,
+};
+use crate::{
+    authenticate::{Authenticator, VerifiedToken, background::Background, token_facts::Principal},
+    authorize::AccessPolicy,
+    clock::Clock,
+    oauth::TokenDigest,
+};
+
+/// The open event streams of one route.
+pub struct OpenStreams {
+    route: Box<str>,
+    authenticator: Arc<Authenticator>,
+    policy: AccessPolicy,
+    clock: Arc<dyn Clock>,
+    background: Background,
+    /// How many streams are open.
+    open: AtomicUsize,
+    shards: [Mutex<HashMap<Key, Entry>>; SHARDS],
+    tokens: HeldTokens,
+    next_number: AtomicU64,
+    is_watched: AtomicBool,
+    /// Something may be over before the next look.
+    wake: Notify,
+    /// How many tokens may be asked about at once.
+    turns: Arc<Semaphore>,
+}
+
+/// What a stream, or a request, belongs to besides its principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamSession<'a> {
+    /// The message endpoint of an HTTP+SSE stream: path and query on the upstream.
+    Endpoint(&'a str),
+    /// The upstream's own `Mcp-Session-Id`.
+    Id(&'a str),
+    /// No session.
+    None,
+    /// A stream that no other request belongs to.
+    Own,
+}
+
+/// The streams of one principal in one session.
+struct Entry {
+    newest: Arc<HeldToken>,
+    ended: CancellationToken,
+    streams: usize,
+    /// Tells it from a later entry with the same key.
+    number: u64,
+    reach: Reach,
+}
+
+/// An open stream's entry; it leaves when this is dropped.
+pub struct Tenure {
+    streams: Arc<OpenStreams>,
+    key: Key,
+    number: u64,
+    ended: CancellationToken,
+    /// Whether its session is what it names itself.
+    is_movable: bool,
+    principal: Principal,
+}
+
+impl OpenStreams {
+    /// None yet, of a protected route.
+    pub fn new(
+        route: &str,
+        authenticator: Arc<Authenticator>,
+        policy: AccessPolicy,
+        clock: Arc<dyn Clock>,
+        background: Background,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            route: route.into(),
+            authenticator,
+            policy,
+            clock,
+            background,
+            open: AtomicUsize::new(0),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            tokens: HeldTokens::default(),
+            next_number: AtomicU64::new(0),
+            is_watched: AtomicBool::new(false),
+            wake: Notify::new(),
+            turns: Arc::new(Semaphore::new(keeper::MAX_QUESTIONS)),
+        })
+    }
+
+    /// Enters a stream that a token opens; it ends with `drain` at the latest.
+    pub fn open(
+        self: &Arc<Self>,
+        token: &VerifiedToken,
+        session: StreamSession<'_>,
+        drain: &CancellationToken,
+    ) -> Tenure {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let key = Key::new(token.principal(), session, number);
+        let held = self.tokens.hold(token, token.token().digest(), self.clock.instant());
+        let reach = match session {
+            StreamSession::Endpoint(_) | StreamSession::Id(_) => Reach::Session,
+            StreamSession::None => Reach::Principal,
+            StreamSession::Own => Reach::Stream,
+        };
+        let (number, ended) = self.join(key, (held, reach), number, drain);
+        self.start_watching();
+        Tenure {
+            streams: Arc::clone(self),
+            key,
+            number,
+            ended,
+            is_movable: session == StreamSession::None,
+            principal: *token.principal(),
+        }
+    }
+
+    /// A request that was let in shows a token.
+    pub fn shown(&self, token: &VerifiedToken, session: StreamSession<'_>) {
+        if self.is_empty() {
+            return;
+        }
+        let principal = token.principal();
+        self.renew(Key::new(principal, StreamSession::None, 0), token);
+        if session != StreamSession::None {
+            self.renew(Key::new(principal, session, 0), token);
+        }
+    }
+
+    /// A token turned out to be inactive.
+    pub fn revoked(&self, digest: &TokenDigest) {
+        if let Some(held) = self.tokens.find(digest) {
+            held.is_inactive(self.clock.unix_seconds());
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether no stream is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+
+    fn join(
+        &self,
+        key: Key,
+        (held, reach): (Arc<HeldToken>, Reach),
+        number: u64,
+        drain: &CancellationToken,
+    ) -> (u64, CancellationToken) {
+        match self.shard(&key).entry(key) {
+            Slot::Occupied(mut entry) => {
+                let entry = entry.get_mut();
+                entry.streams += 1;
+                if held.replaces(&entry.newest, entry.reach) {
+                    entry.newest = held;
+                }
+                (entry.number, entry.ended.clone())
+            }
+            Slot::Vacant(slot) => {
+                let ended = drain.child_token();
+                let entry = Entry { newest: held, ended: ended.clone(), streams: 1, number, reach };
+                slot.insert(entry);
+                (number, ended)
+            }
+        }
+    }
+
+    fn renew(&self, key: Key, token: &VerifiedToken) {
+        let mut shard = self.shard(&key);
+        let Some(entry) = shard.get_mut(&key) else { return };
+        if entry.newest.is_replaced_by(token, entry.reach) && self.policy.keeps(token) {
+            entry.newest = self.tokens.hold(token, token.token().digest(), self.clock.instant());
+        }
+    }
+
+    /// Takes one stream out; what is left of its entry, if it is the last, is its token.
+    fn leave(&self, key: Key, number: u64) -> Option<Arc<HeldToken>> {
+        let mut shard = self.shard(&key);
+        let entry = shard.get_mut(&key).filter(|entry| entry.number == number)?;
+        entry.streams -= 1;
+        let held = Arc::clone(&entry.newest);
+        if entry.streams == 0 {
+            shard.remove(&key);
+        }
+        Some(held)
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        let [first, others @ ..] = &self.shards;
+        let index = key.shard() % SHARDS;
+        let shard = index.checked_sub(1).and_then(|index| others.get(index)).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tenure {
+    /// Cancelled when the stream is to end.
+    pub fn ended(&self) -> &CancellationToken {
+        &self.ended
+    }
+
+    /// The stream has named its message endpoint: from now on that is its session. False where
+    /// nothing changes, as in a session of another kind.
+    pub fn enter(&mut self, endpoint: &str, drain: &CancellationToken) -> bool {
+        let number = self.streams.next_number.fetch_add(1, Ordering::Relaxed);
+        let key = Key::new(&self.principal, StreamSession::Endpoint(endpoint), number);
+        if !self.is_movable || key == self.key {
+            return false;
+        }
+        let Some(held) = self.streams.leave(self.key, self.number) else { return false };
+        (self.number, self.ended) = self.streams.join(key, (held, Reach::Session), number, drain);
+        self.key = key;
+        true
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        drop(self.streams.leave(self.key, self.number));
+        self.streams.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for OpenStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenStreams").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tenure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenure").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+const SHARDS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What the pipeline tells the open streams of a route; what they make of it is theirs, see
+//! [`open_streams`](crate::forward::open_streams).
+
+use http::{HeaderMap, Method};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    authenticate::{AuthenticateError, TokenFault, bearer},
+    authorize::Caller,
+    forward::{
+        Destination, Outgoing,
+        open_streams::{StreamSession, Tenure},
+    },
+    rejection::Rejection,
+    resource::ProtectedResource,
+};
+
+/// A token was accepted for a request of this session.
+pub(super) fn shown(
+    resource: &ProtectedResource,
+    caller: &Caller,
+    destination: &Destination,
+    session: Option<&str>,
+) {
+    if let (Some(streams), Some(token)) = (&resource.open_streams, caller.token()) {
+        streams.shown(token, session_of(destination, session));
+    }
+}
+
+/// Enters the stream that a permitted request may ask for; `None` where none is, or no token opens
+/// it.
+///
+/// It counts from here on, not from its first byte: a newer token may be shown in between.
+pub(super) fn open(
+    resource: &ProtectedResource,
+    caller: &Caller,
+    outgoing: &Outgoing,
+    drain: &CancellationToken,
+) -> Option<Tenure> {
+    let session = match outgoing.method {
+        Method::GET => session_of(&outgoing.destination, outgoing.session.as_deref()),
+        _ if outgoing.is_listening => StreamSession::Own,
+        _ => return None,
+    };
+    Some(resource.open_streams.as_ref()?.open(caller.token()?, session, drain))
+}
+
+/// A request's credentials were not accepted: streams of the same token need not wait to hear it.
+pub(super) fn refused(
+    resource: &ProtectedResource,
+    headers: &HeaderMap,
+    error: AuthenticateError,
+) -> Rejection {
+    if let (Some(streams), AuthenticateError::Invalid(invalid)) = (&resource.open_streams, &error)
+        && invalid.fault() == TokenFault::Inactive
+        && !streams.is_empty()
+        && let Ok(token) = bearer::read(headers, None)
+    {
+        streams.revoked(&token.digest());
+    }
+    error.into()
+}
+
+fn session_of<'a>(destination: &'a Destination, session: Option<&'a str>) -> StreamSession<'a> {
+    match (destination, session) {
+        (Destination::Endpoint(path), _) => StreamSession::Endpoint(path.as_str()),
+        (_, Some(id)) => StreamSession::Id(id),
+        (_, None) => StreamSession::None,
+    }
+}
