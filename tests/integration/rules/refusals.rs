@@ -211,6 +211,20 @@ async fn argument_must_have_a_listed_value() {
     assert_answered(&call(r#"{"format":"csv"}"#).send().await);
 }
 
+/// F33: a body is judged to its end, however long it is.
+#[tokio::test]
+async fn argument_far_behind_others_is_judged_all_the_same() {
+    let world = world("").await;
+    let call = |format: &str| {
+        let padding = "x".repeat(200 * 1024);
+        let arguments = format!(r#"{{"padding":"{padding}","format":"{format}"}}"#);
+        message("tools/call", &format!(r#"{{"arguments":{arguments},"name":"export"}}"#))
+    };
+    let response = post(&world, "notes.read notes.export", &call("xml")).send().await;
+    world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
+    assert_answered(&post(&world, "notes.read notes.export", &call("csv")).send().await);
+}
+
 #[tokio::test]
 async fn tools_that_no_rule_names_can_be_denied() {
     let world = world("    unlisted_tools: deny\n").await;
