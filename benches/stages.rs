@@ -131,6 +131,7 @@ fn glance_at_body(bencher: Bencher<'_, '_>, length: usize) {
 #[divan::bench]
 fn fields_for_upstream(bencher: Bencher<'_, '_>) {
     let forwarded = Forwarded {
+        is_secure: false,
         peer: HeaderValue::from_static("192.0.2.1"),
         is_trusted: false,
         request_id: HeaderValue::from_static("0123456789abcdef0123456789abcdef"),

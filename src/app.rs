@@ -23,10 +23,10 @@ use crate::{
     admin::Admin,
     authenticate::{background::Background, outbound::Network},
     clock::Clock,
-    config::Settings,
+    config::{ProcessEnvironment, Settings},
     forward::Worker,
     gateway::{Gateway, ReadBudget},
-    listener::{self, Balance, Listener, Service},
+    listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     snapshot::{BuildError, Snapshot, Surroundings},
 };
@@ -59,6 +59,9 @@ pub enum StartError {
     /// The settings cannot be put in force.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// TLS cannot be put in force.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Metrics cannot be registered.
     #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -105,6 +108,7 @@ impl App {
             network: Network::Open,
             workers,
         };
+        let handshakes = handshakes(&settings, &surroundings)?;
         let snapshot = Arc::new(Snapshot::build(settings, &surroundings)?);
         let admin = Admin {
             snapshot: Arc::clone(&snapshot),
@@ -113,7 +117,8 @@ impl App {
             address: admin_address,
         };
         let (background_here, background_gone) = mpsc::channel(1);
-        let serving = Serving { snapshot, clock, metrics: metrics.clone(), drain: drain.clone() };
+        let serving =
+            Serving { snapshot, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
         let workers_gone = serving.start_workers(sockets)?;
         let ended = stop.clone();
         thread::Builder::new().name("background".to_owned()).spawn(move || {
@@ -179,6 +184,7 @@ struct Serving {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     drain: CancellationToken,
+    handshakes: Option<Arc<Handshakes>>,
 }
 
 impl Serving {
@@ -200,6 +206,7 @@ impl Serving {
             );
             let service = Service {
                 gateway,
+                tls: self.handshakes.clone(),
                 limits: limits.clone(),
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
@@ -223,6 +230,18 @@ impl Serving {
         }
         Ok(gone)
     }
+}
+
+/// TLS of the public listener, whose files are followed from now on.
+fn handshakes(
+    settings: &Settings,
+    surroundings: &Surroundings,
+) -> Result<Option<Arc<Handshakes>>, TlsError> {
+    let Some(tls) = settings.listen.tls.clone() else { return Ok(None) };
+    let (clock, metrics) = (Arc::clone(&surroundings.clock), surroundings.metrics.clone());
+    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics)?);
+    surroundings.background.spawn(Arc::clone(&handshakes).follow(ProcessEnvironment));
+    Ok(Some(handshakes))
 }
 
 async fn finish(tasks: &TaskTracker, drain_timeout: Duration) {

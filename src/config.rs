@@ -20,6 +20,7 @@ mod problem;
 mod reader;
 mod scalar;
 mod secret;
+pub mod server_tls;
 pub mod settings;
 mod suggest;
 mod values;

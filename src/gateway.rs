@@ -77,12 +77,15 @@ pub struct Arrival {
 pub struct Peer {
     ip: IpAddr,
     text: HeaderValue,
+    /// Whether it is behind TLS.
+    is_secure: bool,
 }
 
-impl From<IpAddr> for Peer {
-    fn from(ip: IpAddr) -> Self {
+impl Peer {
+    /// The peer at this address.
+    pub fn new(ip: IpAddr, is_secure: bool) -> Self {
         let text = HeaderValue::from_str(&ip.to_string());
-        Self { ip, text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")) }
+        Self { ip, text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")), is_secure }
     }
 }
 
@@ -134,9 +137,10 @@ impl Gateway {
         let mut body = Some(body);
         let served = match admission::admit(&parts, arrival.finding) {
             Ok(target) => {
-                let peer = arrival.peer.text;
+                let Peer { text: peer, is_secure, .. } = arrival.peer;
                 // Boxed: each stage's future would have room for it twice.
-                let head = Box::new(Head { parts, target, peer, is_trusted, traceparent });
+                let head =
+                    Box::new(Head { parts, target, peer, is_secure, is_trusted, traceparent });
                 self.serve(head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),

@@ -2,6 +2,7 @@
 //!
 //! 1. At most `max_connections` in the process; more are answered 503 and closed.
 //! 2. What protocol a connection speaks is told under a deadline that starts at accept.
+//!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
 //! 3. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
 //! 4. A connection that takes no bytes for a minute is closed; a client that left is noticed.
 //! 5. Draining: nothing new is accepted, connections end after what they are doing.
@@ -9,9 +10,12 @@
 //! Each worker has a listener of its own on the shared address.
 
 mod balance;
+mod frames;
+mod handshake;
 mod serve;
 mod stall;
 mod streams;
+pub mod tls;
 pub mod wire;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -22,8 +26,8 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
-pub use self::balance::Balance;
 use self::balance::{Counted, Handed};
+pub use self::{balance::Balance, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
@@ -48,6 +52,8 @@ pub struct Listener {
 pub struct Service {
     /// Answers requests.
     pub gateway: Gateway,
+    /// TLS, when the listener speaks it.
+    pub tls: Option<Arc<Handshakes>>,
     /// Bounds.
     pub limits: Limits,
     /// Where connections are counted.
@@ -130,7 +136,7 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let counted = self.balance.count();
-        let peer = Peer::from(peer.ip().to_canonical());
+        let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
             match counted {

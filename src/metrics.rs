@@ -84,6 +84,12 @@ metrics! {
     active_streams: IntGaugeVec = "gatehouse_active_streams" ["route"],
     /// Client connections open now.
     connections: IntGauge = "gatehouse_connections" [],
+    /// TLS handshakes with clients, by how they ended.
+    tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],
+    /// Changes of the TLS files that were put in force, or why not.
+    tls_reloads: IntCounterVec = "gatehouse_tls_reloads_total" ["outcome"],
+    /// When the TLS certificate ends, in seconds since the Unix epoch; absent without TLS.
+    tls_certificate_expiry: IntGaugeVec = "gatehouse_tls_certificate_expiry_timestamp_seconds" [],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }

@@ -33,7 +33,8 @@ impl Environment for ExampleEnvironment {
         }
         match path.file_name().and_then(|name| name.to_str()) {
             Some("session-key") => Ok(format!("{KEY}\n").into()),
-            Some("key.pem") => fs::read("tests/data/keys/p256-pkcs8.pem"),
+            Some("tls.crt" | "clients.pem") => Ok(certificate()),
+            Some("key.pem" | "tls.key") => fs::read("tests/data/keys/p256-pkcs8.pem"),
             Some("introspection" | "partner" | "notes-authorization") => Ok(b"example\n".into()),
             _ => Err(ErrorKind::NotFound.into()),
         }
@@ -42,6 +43,14 @@ impl Environment for ExampleEnvironment {
     fn has_file(&self, path: &Path) -> bool {
         path.exists()
     }
+}
+
+/// A certificate for the key that stands in the repository.
+fn certificate() -> Vec<u8> {
+    let key = fs::read_to_string("tests/data/keys/p256-pkcs8.pem").unwrap();
+    let params = rcgen::CertificateParams::new(["mcp.example.com".to_owned()]).unwrap();
+    let key = rcgen::KeyPair::from_pem(&key).unwrap();
+    params.self_signed(&key).unwrap().pem().into()
 }
 
 /// 32 letters in base64url; no key of anybody's.

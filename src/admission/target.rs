@@ -5,7 +5,8 @@
 //!    slash, backslash, dot, percent sign, control bytes or non-ASCII.
 //! 2. An absolute form (RFC 9112 section 3.2.2) must name the same authority as `Host`; over
 //!    HTTP/2 `:authority` and `Host` must agree (RFC 9113 section 8.3.1), and one must be there.
-//! 3. The authority is a host name or address with an optional port from 1 to 65535; no userinfo,
+//! 3. A scheme, where one is sent, is `http` or `https`.
+//! 4. The authority is a host name or address with an optional port from 1 to 65535; no userinfo,
 //!    no trailing dot, no zone.
 //!
 //! What was checked is what is matched and what is forwarded; nothing is normalised but the case
@@ -47,6 +48,11 @@ impl Target {
         };
         if path_and_query.as_str().len() > MAX_TARGET_BYTES {
             return Err(Inadmissible::TargetTooLong);
+        }
+        let is_http =
+            |scheme: &str| ["http", "https"].iter().any(|one| scheme.eq_ignore_ascii_case(one));
+        if parts.uri.scheme_str().is_some_and(|scheme| !is_http(scheme)) {
+            return refuse("scheme");
         }
         check_path(path_and_query.path()).map_err(Inadmissible::Target)?;
         if path_and_query.query().is_some_and(|query| !query.bytes().all(is_query_byte)) {
@@ -283,6 +289,16 @@ mod tests {
         assert!(host(Version::HTTP_2, "/x", None).is_err());
         assert!(host(Version::HTTP_11, "/x", None).is_err());
         assert!(host(Version::HTTP_11, "http://u:p@gw/x", Some("gw")).is_err());
+    }
+
+    #[test]
+    fn scheme_is_one_of_ours() {
+        for (uri, is_read) in [("http://gw/x", true), ("HTTPS://gw/x", true), ("ftp://gw/x", false)]
+        {
+            for version in [Version::HTTP_11, Version::HTTP_2] {
+                assert_eq!(read(version, uri, Some("gw")).is_ok(), is_read, "{uri}");
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::oauth::Secret;
+use crate::{
+    clock::{Clock as _, SystemClock},
+    oauth::Secret,
+};
 
 /// Where `${NAME}` and `*_file` come from.
 pub trait Environment {
@@ -23,6 +26,11 @@ pub trait Environment {
 
     /// Whether there is a file at this path.
     fn has_file(&self, path: &Path) -> bool;
+
+    /// Seconds since the Unix epoch: what a certificate's validity is judged by.
+    fn unix_seconds(&self) -> f64 {
+        SystemClock.unix_seconds()
+    }
 
     /// Whether everybody on this machine may read a file, as far as can be told.
     fn is_open_to_all(&self, _path: &Path) -> bool {

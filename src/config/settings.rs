@@ -22,6 +22,7 @@ pub use self::{
     rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
 };
+pub use super::server_tls::ServerTls;
 use crate::{
     logging::LogFormat,
     oauth::{Implications, PublicOrigin, ResourceIdentifier, Scope, Secret},
@@ -52,6 +53,8 @@ pub struct Settings {
 pub struct Listen {
     /// Where to listen.
     pub address: SocketAddr,
+    /// TLS towards clients; plain HTTP without it.
+    pub tls: Option<ServerTls>,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Bounds on what one peer may cost.

@@ -7,6 +7,7 @@ mod place;
 mod rules;
 mod schema;
 mod secrecy;
+mod tls;
 
 pub(super) use environment::TestEnvironment;
 

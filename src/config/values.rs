@@ -93,7 +93,7 @@ fn or_variable(schema: Value) -> Schema {
 mod files;
 mod rules;
 
-pub(super) use files::{CertificateFile, PrivateKeyFile, SecretFile};
+pub(super) use files::{CertificateFile, Named, PrivateKeyFile, SecretFile, ServerCertificateFile};
 pub(super) use rules::{Granted, UnlistedTools, Values};
 
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });

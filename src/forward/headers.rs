@@ -18,6 +18,8 @@ use crate::admission::{self, mcp};
 pub struct Forwarded {
     /// The address of the connection's other end, as text.
     pub peer: HeaderValue,
+    /// Whether the connection is behind TLS.
+    pub is_secure: bool,
     /// Whether that is a trusted proxy, whose own forwarding fields count.
     pub is_trusted: bool,
     /// What we call the request.
@@ -48,7 +50,8 @@ pub fn for_upstream(
     });
     headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
     let is_scheme = |value: &HeaderValue| matches!(value.as_bytes(), b"http" | b"https");
-    headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(HTTP));
+    let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
+    headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(own_proto));
     headers.insert(X_FORWARDED_HOST, forwarded.host);
     headers.insert(X_REQUEST_ID, forwarded.request_id);
     headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent));
@@ -245,6 +248,7 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 
 /// An upstream's `Mcp-Session-Id` is repeated, too long, or not of 0x21 to 0x7E.

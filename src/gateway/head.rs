@@ -23,6 +23,7 @@ pub(super) struct Head {
     pub(super) parts: Parts,
     pub(super) target: Target,
     pub(super) peer: HeaderValue,
+    pub(super) is_secure: bool,
     pub(super) is_trusted: bool,
     pub(super) traceparent: HeaderValue,
 }
@@ -36,9 +37,9 @@ impl Head {
         (body, filter): (RequestBody, Option<ListFilter>),
         is_listening: bool,
     ) -> Box<Outgoing> {
-        let Self { parts, target, peer, is_trusted, traceparent } = *self;
+        let Self { parts, target, peer, is_secure, is_trusted, traceparent } = *self;
         let host = host(&parts.headers, &target);
-        let forwarded = Forwarded { peer, is_trusted, request_id, host, traceparent };
+        let forwarded = Forwarded { peer, is_secure, is_trusted, request_id, host, traceparent };
         let Parts { method, headers, .. } = parts;
         Box::new(Outgoing {
             method,

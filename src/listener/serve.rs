@@ -12,19 +12,17 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::{net::TcpStream, time::Instant};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::{
-    Connection, Service,
+    Connection, Handshakes, Service,
+    frames::FrameMeter,
+    handshake::say_and_close,
     stall::StallGuard,
     streams::Streams,
-    wire::{self, Opening, Protocol, Replay, Wire, WireFault, WireLimits},
+    wire::{self, Opening, Protocol, Replay, Transport, Wire, WireFault, WireLimits},
 };
 use crate::{
     admission::Inadmissible,
@@ -44,6 +42,10 @@ impl Connection {
         if stream.set_nodelay(true).and(socket.set_tcp_keepalive(&KEEPALIVE)).is_err() {
             return;
         }
+        if let Some(handshakes) = &self.service.tls {
+            // Apart, so that a plain connection does not need its room.
+            return Box::pin(self.serve_secured(handshakes, stream, deadline)).await;
+        }
         let stream = StallGuard::new(stream, WRITE_STALL);
         let drain = &self.service.drain;
         let opening = tokio::select! {
@@ -57,7 +59,19 @@ impl Connection {
         }
     }
 
-    async fn serve_http1(&self, opening: Opening<StallGuard<TcpStream>>, deadline: Instant) {
+    async fn serve_secured(&self, handshakes: &Handshakes, stream: TcpStream, deadline: Instant) {
+        let opening = tokio::select! {
+            opening = self.secure(handshakes, stream, deadline) => opening,
+            () = self.service.drain.cancelled() => return,
+        };
+        let Some(opening) = opening else { return };
+        match opening.protocol {
+            Protocol::Http1 => self.serve_http1(opening, deadline).await,
+            Protocol::Http2 => self.serve_http2(opening).await,
+        }
+    }
+
+    async fn serve_http1<S: Transport>(&self, opening: Opening<S>, deadline: Instant) {
         let limits = &self.service.limits;
         let wire_limits = WireLimits {
             max_header_bytes: limits.max_header_bytes,
@@ -95,7 +109,7 @@ impl Connection {
         note_end(ended);
     }
 
-    async fn serve_http2(&self, opening: Opening<StallGuard<TcpStream>>) {
+    async fn serve_http2<S: Transport>(&self, opening: Opening<S>) {
         let limits = &self.service.limits;
         let streams = Streams::default();
         let service = service_fn({
@@ -126,7 +140,7 @@ impl Connection {
             .max_local_error_reset_streams(64)
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20))
-            .serve_connection(TokioIo::new(Replay::new(opening)), service);
+            .serve_connection(TokioIo::new(FrameMeter::new(Replay::new(opening))), service);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -198,8 +212,12 @@ fn finding(fault: WireFault) -> Inadmissible {
     }
 }
 
-/// Answers a connection that is one too many, and closes it.
-pub(super) async fn turn_away(mut stream: TcpStream, service: &Service) {
+/// Answers a connection that is one too many, and closes it; over TLS it is closed unanswered.
+pub(super) async fn turn_away(stream: TcpStream, service: &Service) {
+    if service.tls.is_some() {
+        // An answer would cost a handshake, the dearest thing there is to waste.
+        return;
+    }
     let Ok(_place) = service.turned_away.try_acquire() else { return };
     let response = service.gateway.turn_away();
     let (parts, body) = response.into_parts();
@@ -215,16 +233,7 @@ pub(super) async fn turn_away(mut stream: TcpStream, service: &Service) {
     text.push_str("\r\n\r\n");
     let mut bytes = text.into_bytes();
     bytes.extend_from_slice(&body);
-    let turn = async {
-        stream.write_all(&bytes).await?;
-        stream.shutdown().await?;
-        // Reading what the client sent keeps a reset from overtaking the answer.
-        let mut discarded = [0; 1024];
-        while stream.read(&mut discarded).await? > 0 {}
-        Ok::<_, std::io::Error>(())
-    };
-    // Neither an error nor the time limit leaves anything to do but close.
-    let _ = tokio::time::timeout(TURN_AWAY, turn).await;
+    say_and_close(stream, &bytes).await;
 }
 
 /// Runs the tasks of an HTTP/2 connection where the worker counts them.
@@ -246,5 +255,5 @@ const KEEPALIVE: TcpKeepalive =
 const MAX_FIELDS: usize = 100;
 /// hyper insists on this much.
 const MIN_BUFFER: usize = 8192;
-const TURN_AWAY: Duration = Duration::from_secs(2);
-const WRITE_STALL: Duration = Duration::from_mins(1);
+pub(super) const TURN_AWAY: Duration = Duration::from_secs(2);
+pub(super) const WRITE_STALL: Duration = Duration::from_mins(1);

@@ -25,6 +25,8 @@ pub(crate) mod jwt;
 pub(crate) mod process;
 #[path = "harness/raw.rs"]
 pub(crate) mod raw;
+#[path = "harness/tls.rs"]
+pub(crate) mod tls;
 #[path = "harness/token.rs"]
 pub(crate) mod token;
 #[path = "harness/upstream.rs"]

@@ -19,4 +19,5 @@ mod rules;
 mod service_accounts;
 mod stream_ends;
 mod suggest;
+mod tls;
 mod tokens;

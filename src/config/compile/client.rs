@@ -7,17 +7,12 @@
 
 use std::sync::Arc;
 
-use rustls::{
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    sign::CertifiedKey,
-};
-
 use crate::{
     config::{
         file,
         problem::{Place, Report},
         reader::Field,
+        server_tls::TlsFile,
         settings::{AssertionAudience, ClientAuthentication, TlsIdentity},
         values::{AuthenticationMethod as Method, CertificateFile},
     },
@@ -162,13 +157,13 @@ impl Client<'_, '_> {
         };
         let (private_key, key_place) = key?;
         let identity = TlsIdentity { certificates: Arc::clone(certificates), private_key };
-        match identity_fault(&identity) {
-            None => return Some(identity),
-            Some(Fault::Key) => {
+        match identity.certified_key() {
+            Ok(_) => return Some(identity),
+            Err(why) if why.file() == TlsFile::PrivateKey => {
                 let message = "the private key is damaged, or of a kind that TLS does not use here";
                 self.report.error(&key_place, message);
             }
-            Some(Fault::Pair) => {
+            Err(_) => {
                 let message = "the first certificate does not belong to the key of \
                                `private_key_file`; put the pair beside each other";
                 self.report.error(&certificate.place, message);
@@ -192,22 +187,6 @@ impl Client<'_, '_> {
     fn missing(&mut self, key: &str, message: &str) {
         self.report.error(&self.place.below(key), message);
     }
-}
-
-enum Fault {
-    Key,
-    Pair,
-}
-
-fn identity_fault(identity: &TlsIdentity) -> Option<Fault> {
-    let Ok(key) = PrivateKeyDer::from_pem_slice(identity.private_key.expose()) else {
-        return Some(Fault::Key);
-    };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&identity.certificates).collect();
-    let Ok(chain) = chain else { return Some(Fault::Pair) };
-    let provider = aws_lc_rs::default_provider();
-    let Ok(key) = provider.key_provider.load_private_key(key) else { return Some(Fault::Key) };
-    CertifiedKey::new(chain, key).keys_match().is_err().then_some(Fault::Pair)
 }
 
 /// Reports keys that the method in force does not use; says whether there were none.

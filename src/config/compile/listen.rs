@@ -1,6 +1,6 @@
 //! `listen`, `admin`, `telemetry` and `sessions`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{
     Engine as _,
@@ -13,7 +13,8 @@ use crate::{
     config::{
         file::{self, ConfigFile},
         problem::{Place, Report},
-        settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry},
+        server_tls::{ServerTls, TlsMaterial},
+        settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry, TlsIdentity},
     },
     oauth::Secret,
 };
@@ -21,6 +22,7 @@ use crate::{
 pub(super) fn listen(file: &file::Listen, report: &mut Report<'_>) -> Option<Listen> {
     let limits = file.limits.value().and_then(|file| limits(file, report));
     let drain_timeout = duration(&file.drain_timeout, Duration::ZERO..=HOUR, report);
+    let compiled_tls = file.tls.given().and_then(|(file, place)| tls(file, place, report));
     for origin in file.allowed_origins.value().into_iter().flatten() {
         if origin.value == AllowedOrigin::Any {
             report.warning(&origin.place, "pages of every web site may call MCP routes");
@@ -33,11 +35,46 @@ pub(super) fn listen(file: &file::Listen, report: &mut Report<'_>) -> Option<Lis
     }
     Some(Listen {
         address: file.address.value()?.0,
+        tls: if file.tls.value()?.is_some() { Some(compiled_tls?) } else { None },
         trusted_proxies: values(file.trusted_proxies.value()?, |network| network.0),
         limits: limits?,
         drain_timeout: drain_timeout?,
         allowed_origins: values(file.allowed_origins.value()?, Clone::clone),
         allowed_hosts: values(file.allowed_hosts.value()?, Clone::clone),
+    })
+}
+
+/// TLS towards clients; nothing when there is an error.
+fn tls(file: &file::ListenTls, place: &Place, report: &mut Report<'_>) -> Option<ServerTls> {
+    let is_required = file.require_client_certificate.placed();
+    let client_ca = file.client_ca.placed();
+    if let (Some(is_required), Some(client_ca)) = (is_required, client_ca)
+        && is_required.value.0
+        && client_ca.value.is_none()
+    {
+        let message = "names nobody whose clients to accept; name the authorities in `client_ca`";
+        report.error(&is_required.place, message);
+        return None;
+    }
+    let (certificate, private_key) = (&file.certificate.value()?.0, file.private_key.value()?);
+    let client_ca = client_ca?.value.as_ref();
+    let identity = TlsIdentity {
+        certificates: Arc::clone(&certificate.file.0),
+        private_key: private_key.file.0.clone(),
+    };
+    let client_pem = client_ca.map(|named| Arc::clone(&named.file.0));
+    let material = TlsMaterial { identity, client_ca: client_pem };
+    // The certificate's own validity was judged where it was read: here is no clock.
+    if let Err(why) = material.judge(f64::NEG_INFINITY) {
+        report.error(&place.below(why.file().key()), why.to_string());
+        return None;
+    }
+    Some(ServerTls {
+        certificate: certificate.path.clone(),
+        private_key: private_key.path.clone(),
+        client_ca: client_ca.map(|named| named.path.clone()),
+        require_client_certificate: is_required?.value.0,
+        material,
     })
 }
 

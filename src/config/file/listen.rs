@@ -4,7 +4,10 @@ use crate::{
     config::{
         reader::Placed,
         settings::{AllowedHost, AllowedOrigin},
-        values::{Address, Count, LogLevel, Network, SecretFile, SecretText, Span, Switch},
+        values::{
+            Address, CertificateFile, Count, LogLevel, Named, Network, PrivateKeyFile, SecretFile,
+            SecretText, ServerCertificateFile, Span, Switch,
+        },
     },
     logging::LogFormat,
 };
@@ -14,6 +17,8 @@ section! {
     Listen {
         /// The address to listen on.
         address: Address = "127.0.0.1:8080",
+        /// TLS towards clients; without it the listener speaks plain HTTP/1.1 and HTTP/2.
+        tls: Option<ListenTls> = null,
         /// Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
         trusted_proxies: Vec<Placed<Network>> = [],
         /// What one peer may cost.
@@ -27,7 +32,21 @@ section! {
         /// names. A name without port matches any port; `*` allows all.
         allowed_hosts: Vec<Placed<AllowedHost>> = [],
     }
-    later ["tls"]
+}
+
+section! {
+    /// TLS towards clients: versions 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN. The files are
+    /// followed: what changes in them is put in force without a restart.
+    ListenTls {
+        /// A PEM file with the gateway's certificate, and what leads to its issuer.
+        certificate: ServerCertificateFile,
+        /// A PEM file with the certificate's private key.
+        private_key: Named<PrivateKeyFile>,
+        /// A PEM file with the authorities of clients' certificates; clients are asked for one.
+        client_ca: Option<Named<CertificateFile>> = null,
+        /// Whether a client must have one.
+        require_client_certificate: Switch = false,
+    }
 }
 
 section! {

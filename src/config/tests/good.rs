@@ -91,9 +91,19 @@ fn every_key_reaches_the_settings() {
         .with_file("secrets/partner", b"partner-secret\n")
         .with_file("secrets/session-key", key.as_bytes())
         .with_file("secrets/notes-authorization", b"Bearer x\n");
+    let (certificate, key) = super::tls::pair();
+    let environment = environment
+        .with_file("secrets/tls.crt", certificate.as_bytes())
+        .with_file("secrets/tls.key", key.as_bytes())
+        .with_file("secrets/clients.pem", certificate.as_bytes());
     let full = include_str!("../../../config/full.yaml");
     let settings = parse("full.yaml", full, &environment).unwrap().settings;
     assert_eq!(settings.listen.trusted_proxies.len(), 1);
+    let tls = settings.listen.tls.unwrap();
+    assert_eq!(tls.certificate, std::path::Path::new("secrets/tls.crt"));
+    assert_eq!(tls.material.identity.private_key.expose(), key.as_bytes());
+    assert_eq!(tls.material.client_ca.as_deref(), Some(certificate.as_bytes()));
+    assert!(!tls.require_client_certificate);
     assert_eq!(
         settings.listen.allowed_origins,
         [

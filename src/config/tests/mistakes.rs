@@ -38,7 +38,8 @@ routes:
     g.yaml:5:48: listen.limits.header_timeout: not a duration; expected a whole number with its unit, such as 500ms, 2s, 5m or 1h
     g.yaml:6:33: listen.trusted_proxies[1]: a network of all addresses would believe everyone's forwarding headers; expected an IP network such as 10.1.0.0/16
     g.yaml:6:44: listen.trusted_proxies[2]: not a network; expected an IP network such as 10.1.0.0/16
-    g.yaml:7:3: listen.tls: unknown key: this version does not support it yet
+    g.yaml:7:3: listen.tls.private_key: this key is required
+    g.yaml:7:22: listen.tls.certificate: the file cannot be read (no such file)
     g.yaml:10:13: authorization_servers.corp.issuer: must be https (http only on a loopback host, or with `insecure_allow_http: true`)
     g.yaml:11:37: authorization_servers.corp.client.secret: the environment variable MISSING is not set; set it, or write ${MISSING:-default}
     g.yaml:11:51: authorization_servers.corp.client.secret: this key is written twice; keep one

@@ -2,7 +2,7 @@
 //!
 //! A private key that everybody on the machine may read is a warning.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -13,6 +13,7 @@ use crate::{
     config::{
         reader::{At, Read, Source},
         secret::{describe, read_secret, resolve_path},
+        server_tls,
     },
     oauth::{PrivateKeyPem, Secret},
 };
@@ -83,5 +84,53 @@ impl Read for PrivateKeyFile {
 }
 
 leaf_schema!(PrivateKeyFile, json!({ "type": "string", "minLength": 1 }));
+
+/// A file, already read, and where it stands.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Named<T> {
+    pub(in crate::config) file: T,
+    pub(in crate::config) path: PathBuf,
+}
+
+impl<T: Read> Read for Named<T> {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let file = T::read(at, source)?;
+        let Text(path) = Text::read(at, source)?;
+        Some(Self { file, path: resolve_path(&source.folder, &path) })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Named<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A file of PEM certificates whose first one is the gateway's own and has not ended.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct ServerCertificateFile(pub(in crate::config) Named<CertificateFile>);
+
+impl Read for ServerCertificateFile {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let named = Named::<CertificateFile>::read(at, source)?;
+        match server_tls::check_validity(&named.file.0, source.environment.unix_seconds()) {
+            Ok(()) => Some(Self(named)),
+            Err(why) => {
+                source.report.error(&at.place(), why.to_string());
+                None
+            }
+        }
+    }
+}
+
+leaf_schema!(ServerCertificateFile, json!({ "type": "string", "minLength": 1 }));
 
 const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;

@@ -40,6 +40,12 @@ impl Transport for TcpStream {
     }
 }
 
+impl<S: Transport> Transport for Box<S> {
+    fn is_read_closed(&self) -> bool {
+        S::is_read_closed(self)
+    }
+}
+
 impl<S: Transport> Transport for tokio_rustls::server::TlsStream<S> {
     fn is_read_closed(&self) -> bool {
         self.get_ref().0.is_read_closed()

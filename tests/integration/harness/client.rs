@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -165,17 +165,26 @@ impl Call {
 /// An HTTP/2 connection with prior knowledge.
 pub(crate) struct H2Client {
     sender: http2::SendRequest<Full<Bytes>>,
+    scheme: &'static str,
     authority: String,
 }
 
 impl H2Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(stream, "http", address.to_string()).await
+    }
+
+    /// On a connection that is there already.
+    pub(crate) async fn over<S>(stream: S, scheme: &'static str, authority: String) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let builder = http2::Builder::new(TokioExecutor::new());
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
         // Detached on purpose: it ends with its sender.
         drop(tokio_util::task::TaskTracker::new().spawn(connection));
-        Self { sender, authority: address.to_string() }
+        Self { sender, scheme, authority }
     }
 
     /// Sends one request, and returns what comes back while it comes.
@@ -186,7 +195,7 @@ impl H2Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response<Incoming> {
-        let uri = format!("http://{}{path}", self.authority);
+        let uri = format!("{}://{}{path}", self.scheme, self.authority);
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -46,6 +46,7 @@ pub(crate) struct Start<'a> {
     files: HashMap<PathBuf, Vec<u8>>,
     workers: usize,
     port: Option<u16>,
+    scheme: &'static str,
 }
 
 impl TestGateway {
@@ -57,7 +58,7 @@ impl TestGateway {
 
     pub(crate) fn prepare(yaml: &str) -> Start<'_> {
         let clock = Arc::new(SystemClock);
-        Start { yaml, clock, files: HashMap::new(), workers: 1, port: None }
+        Start { yaml, clock, files: HashMap::new(), workers: 1, port: None, scheme: "http" }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -164,10 +165,15 @@ impl Start<'_> {
         Self { port: Some(port), ..self }
     }
 
+    /// Its public URL is an https one.
+    pub(crate) fn https(self) -> Self {
+        Self { scheme: "https", ..self }
+    }
+
     pub(crate) fn start(self) -> TestGateway {
         watch_for_panics();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port.unwrap_or_else(free_port)));
-        let origin = format!("http://{address}");
+        let origin = format!("{}://{address}", self.scheme);
         let mut yaml = self.yaml.replace("GATEWAY", &origin);
         if !yaml.contains("\npublic_url:") && !yaml.starts_with("public_url:") {
             yaml = format!("public_url: {origin}\n{yaml}");
