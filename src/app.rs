@@ -35,7 +35,7 @@ use crate::{
     clock::Clock,
     config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
-    gateway::{Gateway, RefusalBudget},
+    gateway::{Gateway, ReadBudget},
     listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     reload::{
@@ -245,7 +245,7 @@ impl Serving {
         sockets: Vec<std::net::TcpListener>,
     ) -> Result<mpsc::Receiver<()>, StartError> {
         let (here, gone) = mpsc::channel(1);
-        let budget = RefusalBudget::default();
+        let budget = ReadBudget::default();
         let views = Balance::new(sockets.len());
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };

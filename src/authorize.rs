@@ -33,6 +33,7 @@ use crate::{
         provider::{self, Cure},
         token_facts::Principal,
     },
+    config::settings::WhenDenied,
     oauth::Scope,
 };
 
@@ -146,7 +147,10 @@ impl Demands {
         let mut findings = Findings::new(Scope::default(), true);
         self.find(operation, Holder { scope: &none, claim: &|_| None }, &mut findings);
         findings.conclude(&none, operation).map_err(|error| {
-            let is_curable = error.is_for_want_of_scopes();
+            // Hidden is hidden from them as well: a login that is asked for here alone would tell.
+            let is_hidden =
+                error.when_denied() == WhenDenied::Hide && !self.rules.settings().shadow;
+            let is_curable = error.is_for_want_of_scopes() && !is_hidden;
             Box::new(if is_curable { AuthorizeError::LoginNeeded } else { error })
         })
     }

@@ -60,7 +60,7 @@ pub struct Gateway {
     in_force: Arc<InForce>,
     worker: Worker,
     clock: Arc<dyn Clock>,
-    refusal_budget: RefusalBudget,
+    read_budget: ReadBudget,
     ids: Ids,
 }
 
@@ -90,13 +90,19 @@ impl Peer {
     }
 }
 
-/// How many bodies of refused requests may be read at once, in the whole process, for their ids.
+/// How many bodies may be read at once, in the whole process, of requests that nobody vouches for.
 #[derive(Clone, Debug)]
-pub struct RefusalBudget(Arc<Semaphore>);
+pub struct ReadBudget {
+    /// Of refused requests, for their ids.
+    refused: Arc<Semaphore>,
+    /// Of requests without credentials, for their methods.
+    anonymous: Arc<Semaphore>,
+}
 
-impl Default for RefusalBudget {
+impl Default for ReadBudget {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_REFUSAL_BYTES / request_body::WHOLE_BYTES)))
+        let bodies = |bytes| Arc::new(Semaphore::new(bytes / request_body::WHOLE_BYTES));
+        Self { refused: bodies(MAX_REFUSAL_BYTES), anonymous: bodies(MAX_ANONYMOUS_BYTES) }
     }
 }
 
@@ -106,9 +112,9 @@ impl Gateway {
         in_force: Arc<InForce>,
         worker: Worker,
         clock: Arc<dyn Clock>,
-        refusal_budget: RefusalBudget,
+        read_budget: ReadBudget,
     ) -> Self {
-        Self { in_force, worker, clock, refusal_budget, ids: Ids::new() }
+        Self { in_force, worker, clock, read_budget, ids: Ids::new() }
     }
 
     /// Answers one request.
@@ -223,7 +229,8 @@ impl Gateway {
         let (caller, read) = match caller {
             Err(missing) if may_need_no_token(&missing, resource, method) => {
                 // Boxed: only few requests come without credentials.
-                let read = without_credentials((resource, limits), &head, body, record);
+                let read =
+                    without_credentials((resource, limits, &self.read_budget), &head, body, record);
                 let read = Box::pin(read);
                 let (caller, body, glance) = read.await?;
                 (caller, Some((body, glance)))
@@ -296,7 +303,7 @@ impl Gateway {
         if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
             return None;
         }
-        let _permit = self.refusal_budget.0.try_acquire().ok()?;
+        let _permit = self.read_budget.refused.try_acquire().ok()?;
         let reading = request_body::read_short(body);
         let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
         Some(Glance::at(&read))
@@ -310,12 +317,13 @@ fn is_trusted(snapshot: &Snapshot, peer: IpAddr) -> bool {
 
 /// Reads the body of a request without credentials, and lets it in when none are needed.
 async fn without_credentials(
-    (resource, limits): (&ProtectedResource, BodyLimits),
+    (resource, limits, budget): (&ProtectedResource, BodyLimits, &ReadBudget),
     head: &Head,
     body: &mut Option<Incoming>,
     record: &mut Record,
 ) -> Result<(Caller, RequestBody, Glance), Rejection> {
     let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
+    let _permit = budget.anonymous.try_acquire().map_err(|_| Rejection::Overloaded)?;
     let Some(incoming) = body.take() else { return Err(missing().into()) };
     // Nobody vouches for whoever sends this: no more than a call without token needs.
     let max_bytes = limits.max_bytes.min(request_body::WHOLE_BYTES);
@@ -369,3 +377,4 @@ async fn authenticate(
 }
 
 const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;
+const MAX_ANONYMOUS_BYTES: usize = 64 * 1024 * 1024;

@@ -3,7 +3,8 @@
 //! 1. `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` must say what the body says; whoever
 //!    believes a header then believes the truth.
 //! 2. They are required when the body itself speaks 2026-07-28, and never of older clients.
-//! 3. `Mcp-Name` may be in the Base64 form; its markers are case-sensitive.
+//! 3. `Mcp-Name` mirrors `params.name`, `params.uri` or, of `tasks/*`, `params.taskId` (Tasks
+//!    extension). It may be in the Base64 form; its markers are case-sensitive.
 //!
 //! A header decides nothing here, and `Mcp-Param-*` are for the server that knows them.
 
@@ -50,7 +51,10 @@ pub(super) fn check(
     method.check(message.method.as_ref(), is_modern_body, is_batch, false)?;
 
     let params = &message.params;
-    let object = params.name.as_ref().or(params.uri.as_ref());
+    let is_task =
+        message.method.as_ref().is_some_and(|method| method.value().starts_with("tasks/"));
+    let task = params.task_id.as_ref().filter(|_| is_task);
+    let object = task.or(params.name.as_ref()).or(params.uri.as_ref());
     let is_named = message.method.as_ref().is_some_and(|method| {
         ["tools/call", "resources/read", "prompts/get"].iter().any(|known| method.is(known))
     });

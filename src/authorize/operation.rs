@@ -9,10 +9,11 @@
 //!
 //! It decides nothing about who may do it.
 
+mod uri;
+
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
-use url::Url;
 
 use super::{
     mirror::{self, HeaderMismatch},
@@ -197,11 +198,13 @@ impl<'a> Asked<'a> {
 
 impl Object<'_> {
     fn check(&self, judges_resources: bool) -> Result<(), MessageFault> {
-        let is_trimmed = self.name.trim() == self.name;
-        if self.name.is_empty() || !is_trimmed || self.name.chars().any(char::is_control) {
+        // What some readers trim beside white space (ECMA-262, String.prototype.trim).
+        let is_trimmed = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let is_bordered = self.name.starts_with(is_trimmed) || self.name.ends_with(is_trimmed);
+        if self.name.is_empty() || is_bordered || self.name.chars().any(char::is_control) {
             return Err(invalid("an empty name, or one that somebody would trim"));
         }
-        if self.kind == ObjectKind::Resource && judges_resources && !is_plain_uri(&self.name) {
+        if self.kind == ObjectKind::Resource && judges_resources && !uri::is_plain(&self.name) {
             return Err(invalid("a resource URI that somebody would rewrite"));
         }
         Ok(())
@@ -278,31 +281,6 @@ fn check_method(method: &str) -> Result<(), MessageFault> {
     Ok(())
 }
 
-/// Whether every reader takes a URI for the same resource: no dot segments, nothing percent-encoded
-/// that need not be, nothing that belongs into no URI, and what the URL Standard makes of it is the
-/// same text (servers of two SDKs look resources up by that: `http://A` would become `http://a/`).
-fn is_plain_uri(uri: &str) -> bool {
-    let has_dots = uri.split(['/', '?', '#']).any(|segment| matches!(segment, "." | ".."));
-    let is_scheme_lower = uri
-        .split_once(':')
-        .is_none_or(|(scheme, _)| !scheme.bytes().any(|byte| byte.is_ascii_uppercase()));
-    let is_needed = |escape: &str| {
-        let byte = escape.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        // Unreserved characters, slashes and percent signs have no business in an escape.
-        byte.is_some_and(|byte| {
-            !(byte.is_ascii_alphanumeric()
-                || byte < b' '
-                || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'\\' | b'%' | 0x7f))
-        })
-    };
-    let is_rewritten = Url::parse(uri).is_ok_and(|url| url.as_str() != uri);
-    !has_dots
-        && !is_rewritten
-        && is_scheme_lower
-        && !uri.contains(['\\', ' '])
-        && uri.split('%').skip(1).all(is_needed)
-}
-
 /// RFC 9110 section 8.3: one field, `application/json`, no other charset than UTF-8, no coding.
 fn check_media_type(headers: &HeaderMap) -> Result<(), OperationError> {
     let media_type = |why| Err(OperationError::MediaType(why));
@@ -339,7 +317,7 @@ fn invalid(why: &'static str) -> MessageFault {
 }
 
 /// Methods of all revisions.
-const METHODS: [&str; 24] = [
+const METHODS: [&str; 27] = [
     "completion/complete",
     "elicitation/create",
     "initialize",
@@ -362,6 +340,9 @@ const METHODS: [&str; 24] = [
     "subscriptions/listen",
     "tasks/cancel",
     "tasks/get",
+    "tasks/list",
+    "tasks/result",
+    "tasks/update",
     "tools/call",
     "tools/list",
 ];

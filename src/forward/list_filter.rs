@@ -38,7 +38,7 @@ use crate::{
     },
     clock::Clock,
     jsonrpc::{
-        message::{MessageFault, MessageKind},
+        message::MessageFault,
         scanner::{Fault, Scanner},
     },
 };
@@ -115,14 +115,14 @@ impl ListFilter {
         operation: &Operation<'_>,
         clock: &Arc<dyn Clock>,
     ) -> Option<Self> {
-        let asked: Vec<_> = operation.messages().iter().filter_map(asked_list).collect();
-        if asked.is_empty() {
+        let messages = operation.messages();
+        let kinds: Vec<_> = messages.iter().filter_map(listed_kind).collect();
+        if kinds.is_empty() {
             return None;
         }
+        let asked = messages.iter().filter_map(asked_list).collect();
         let filter = Self::new(demands, viewer, asked, clock);
-        let exchange = &filter.0;
-        let is_needed = exchange.asked.iter().any(|(_, kind)| exchange.concerns(*kind));
-        is_needed.then_some(filter)
+        kinds.iter().any(|kind| filter.0.concerns(*kind)).then_some(filter)
     }
 
     /// The filter for a stream on which answers to any requests may come; `None` when the route
@@ -181,12 +181,13 @@ impl Exchange {
     }
 }
 
+/// Which list a message names: nobody may answer a notification, and some servers do.
+fn listed_kind(asked: &Asked<'_>) -> Option<ListKind> {
+    ListKind::of_method(asked.method.as_deref()?)
+}
+
 fn asked_list(asked: &Asked<'_>) -> Option<(RequestId, ListKind)> {
-    if asked.kind != MessageKind::Request {
-        return None;
-    }
-    let kind = ListKind::of_method(asked.method.as_deref()?)?;
-    Some((RequestId::read(asked.id?)?, kind))
+    Some((RequestId::read(asked.id?)?, listed_kind(asked)?))
 }
 
 impl ListKind {

@@ -62,6 +62,8 @@ pub struct Params<'a> {
     pub name: Option<Text<'a>>,
     /// `uri`, of a resource.
     pub uri: Option<Text<'a>>,
+    /// `taskId`.
+    pub task_id: Option<Text<'a>>,
     /// `arguments`, as written: JSON text of any kind.
     pub arguments: Option<&'a str>,
     /// `ref`: what a completion is for.
@@ -229,6 +231,7 @@ impl<'a> Params<'a> {
             match name {
                 "name" => params.name = Some(string(scanner, "params.name is no string")?),
                 "uri" => params.uri = Some(string(scanner, "params.uri is no string")?),
+                "taskId" => params.task_id = Some(string(scanner, "params.taskId is no string")?),
                 "arguments" => params.arguments = Some(scanner.value()?),
                 "ref" => params.reference = Some(Reference::read(scanner)?),
                 "notifications" if scanner.kind()? == Kind::Object => {
@@ -275,6 +278,9 @@ fn subscriptions<'a>(scanner: &mut Scanner<'a>) -> Result<Vec<Text<'a>>, Message
             return Err(MessageFault::Invalid("resourceSubscriptions is no array"));
         }
         scanner.array(|scanner| {
+            if uris.len() >= MAX_SUBSCRIPTIONS {
+                return Err(MessageFault::Invalid("too many resource subscriptions"));
+            }
             uris.push(string(scanner, "a resource subscription is no string")?);
             Ok(())
         })
@@ -359,11 +365,12 @@ fn id<'a>(
 
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
-const PARAMS: [&str; 6] = ["name", "uri", "arguments", "ref", "notifications", "_meta"];
+const PARAMS: [&str; 7] = ["name", "uri", "taskId", "arguments", "ref", "notifications", "_meta"];
 const REFERENCE: [&str; 3] = ["type", "name", "uri"];
 const NOTIFICATIONS: [&str; 1] = ["resourceSubscriptions"];
 const META: [&str; 1] = [PROTOCOL_VERSION];
 const MAX_BATCH: usize = 1000;
+const MAX_SUBSCRIPTIONS: usize = 1000;
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,21 @@
 //! HTTP/2: the same judgement for every stream, whatever the frames can express beyond HTTP/1.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full, combinators::BoxBody};
-use hyper::client::conn::http2;
+use hyper::{body::Frame, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, task::JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    harness::{PING, World, clock::within, raw::RawResponse, upstream::RESULT},
+    harness::{NOTES, PING, World, clock::within, raw::RawResponse, upstream::RESULT},
     oracle::{Challenge, refused, still_serves, untouched},
 };
 
@@ -268,3 +272,46 @@ async fn trailers_are_never_fields() {
 }
 
 const STREAMS: u16 = 400;
+
+/// A body that never comes.
+struct Stalled;
+
+impl hyper::body::Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+/// Bodies of whoever has no token take no more room than is set aside for them, and none from
+/// those who have one.
+#[tokio::test]
+async fn stalled_bodies_without_a_token_are_bounded() {
+    let world = World::with(&format!("{NOTES}    anonymous_methods: [ping]\n")).await;
+    let mut held = JoinSet::new();
+    for _ in 0..11 {
+        let connection = Connection::open(&world).await;
+        for _ in 0..100 {
+            let mut connection = connection.clone();
+            let request = post(&world, &[]).map(|_| Stalled.boxed());
+            held.spawn(async move { connection.0.send_request(request).await });
+        }
+    }
+    for _ in 0..1100 - 1024 {
+        let refused = within("a refusal", held.join_next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), refused.headers().contains_key("retry-after")),
+            (503, true)
+        );
+    }
+    untouched(&world, "stalled");
+    still_serves(&world).await;
+    held.shutdown().await;
+    let ping = async || world.gateway.post("/notes").body(PING).send().await.status == 200;
+    within("room again", async { while !ping().await {} }).await;
+}

@@ -272,3 +272,13 @@ async fn endless_lists_are_cut_off() {
     assert_eq!(client.chunk().await, None);
     feed.gone().await;
 }
+
+/// H18: what a list leaves out cannot be called by whoever knows its name, nor told from nothing.
+#[tokio::test]
+async fn h18_hidden_tool_cannot_be_called_by_name() {
+    let world = world().await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"debug_canary"}}"#;
+    let response = world.authorized().body(call).send().await;
+    let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: debug_canary"}}"#;
+    world.assert_refused(&response, 200, None, body);
+}

@@ -97,3 +97,58 @@ async fn g09_g10_older_clients_are_asked_for_none_and_parameters_pass() {
     assert_mismatch(&world, old, &[("Mcp-Name", "delete")]).await;
     assert_mismatch(&world, old, &[VERSION, METHOD, ("Mcp-Name", "read")]).await;
 }
+
+#[tokio::test]
+async fn g07_names_of_headers_have_no_case_and_their_values_do() {
+    let world = world().await;
+    let fields = [("mcp-PROTOCOL-version", "2026-07-28"), ("MCP-METHOD", "tools/call")];
+    let fields = [fields[0], fields[1], ("mcp-name", "read")];
+    assert_answered(&call(&world, &modern("read"), &fields).send().await);
+    let world = self::world().await;
+    let fields = [VERSION, ("Mcp-Method", "Tools/Call"), ("Mcp-Name", "read")];
+    assert_mismatch(&world, &modern("read"), &fields).await;
+}
+
+/// What a parameter's header mirrors only the server knows, which is left to compare them.
+#[tokio::test]
+async fn g11_headers_of_parameters_are_for_the_server() {
+    let world = world().await;
+    let body = modern("read").replace(r#""_meta""#, r#""arguments":{"region":"us"},"_meta""#);
+    let fields = [VERSION, METHOD, ("Mcp-Name", "read"), ("Mcp-Param-Region", "=?base64?%?=")];
+    assert_answered(&call(&world, &body, &fields).send().await);
+    let sent = world.upstream.only_request();
+    assert_eq!(sent.header("mcp-param-region"), Some("=?base64?%?="));
+}
+
+#[tokio::test]
+async fn g13_revision_without_sessions_has_none_on_routes_with_rules_either() {
+    let world = world().await;
+    let fields = [VERSION, METHOD, ("Mcp-Name", "read"), ("Mcp-Session-Id", "forged")];
+    let response = call(&world, &modern("read"), &fields).send().await;
+    assert_answered(&response);
+    assert_eq!(world.upstream.only_request().header("mcp-session-id"), None);
+    assert_eq!(response.header("mcp-session-id"), None);
+}
+
+#[tokio::test]
+async fn g14_resource_with_a_name_as_well_is_refused_whichever_the_header_mirrors() {
+    let world = world().await;
+    let params = r#"{"uri":"note://1","name":"note://2","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{params}}}"#);
+    let method = ("Mcp-Method", "resources/read");
+    assert_mismatch(&world, &body, &[VERSION, method, ("Mcp-Name", "note://1")]).await;
+    let response = call(&world, &body, &[VERSION, method, ("Mcp-Name", "note://2")]).send().await;
+    world.assert_refused(&response, 400, None, &refusal("1", -32600, "Invalid Request"));
+}
+
+/// The Tasks extension has clients send the task's id as `Mcp-Name`.
+#[tokio::test]
+async fn g02_task_is_polled_by_its_id() {
+    let world = world().await;
+    let params =
+        r#"{"taskId":"t-1","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{params}}}"#);
+    let method = ("Mcp-Method", "tasks/get");
+    assert_mismatch(&world, &body, &[VERSION, method, ("Mcp-Name", "t-2")]).await;
+    assert_answered(&call(&world, &body, &[VERSION, method, ("Mcp-Name", "t-1")]).send().await);
+}

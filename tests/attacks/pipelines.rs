@@ -14,7 +14,7 @@ use crate::{
     oracle::{Challenge, refused, refused_and_closed, rest, still_serves},
 };
 
-/// C13: a GET or DELETE has no body; its bytes are never the next request.
+/// C13, F31: a GET or DELETE has no body; its bytes are never the next request.
 #[tokio::test]
 async fn rustsec_2020_0008_body_of_get_and_delete() {
     let world = World::start().await;

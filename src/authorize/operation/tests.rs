@@ -63,6 +63,7 @@ fn f17_missing_or_trimmable_names_are_refused() {
         ("tools/call", r#"{"name":"delete\u0000"}"#),
         ("tools/call", r#"{"name":"delete "}"#),
         ("tools/call", r#"{"name":"\tdelete"}"#),
+        ("tools/call", r#"{"name":"\ufeffdelete"}"#),
         ("tools/call", r#"{"name":"delete","uri":"x"}"#),
         ("resources/read", r#"{"name":"x"}"#),
         ("resources/read", r#"{"uri":"a:b","name":"x"}"#),
@@ -89,6 +90,9 @@ fn f15_methods_that_somebody_would_take_for_others_are_refused() {
         "tools/call/",
         "tools/call\u{0}",
         "tools/c\u{e4}ll",
+        "Tasks/Result",
+        "tasks/LIST",
+        "tasks/Update",
     ] {
         let body = serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": method}).to_string();
         let read = Operation::read(body.as_bytes(), &headers(&[]), false);
@@ -112,11 +116,25 @@ fn uris_that_somebody_would_rewrite_are_refused_where_resources_have_rules() {
         "file:///a b",
         "file:///a%00",
         "file:///a%25",
+        "file:/a",
+        "file:a",
+        "file://localhost/a",
+        "https:/h/a",
+        "https:h/a",
+        "https:///h/a",
+        "https://H/a",
+        "https://h:443/a",
+        "https://h",
+        "https://127.1/a",
+        "https://@h/a",
+        "Note://x",
+        "note://x/\u{e9}",
+        "note://x/%c3%a9",
+        "note://x/a\"b",
         "https://HOST/a",
         "https://host",
         "https://host:443/a",
         "https://host/\u{e9}",
-        "file://localhost/a",
     ] {
         let params = serde_json::json!({ "uri": uri }).to_string();
         assert!(is_invalid(&named("resources/read", &params)), "{uri}");
@@ -126,10 +144,14 @@ fn uris_that_somebody_would_rewrite_are_refused_where_resources_have_rules() {
     for uri in [
         "file:///a/b..c",
         "note://x?q=%20",
-        "note://X/Y",
         "a:%C3%A9",
         "urn:x:y",
         "https://h/a.b/c-d_e~",
+        "file:///{a}",
+        "note://{x}/b",
+        "data:,x",
+        "h/a",
+        "note://X/Y",
         "https://h:8443/",
         "plain-name",
         "plain/\u{e9}",
@@ -256,6 +278,34 @@ fn g08_g09_older_clients_are_asked_for_nothing_but_the_truth() {
     assert!(is_mismatch(&old(&[version, ("mcp-method", "tools/list")])));
     assert!(is_mismatch(&old(&[("mcp-name", "read")])));
     assert!(is_mismatch(&old(&[MODERN, ("mcp-method", "tools/call"), ("mcp-name", "delete")])));
+}
+
+/// The Tasks extension has clients send the task's id as `Mcp-Name`.
+#[test]
+fn g02_tasks_are_mirrored_by_their_id() {
+    let read = |method: &str, params: &str, name: &str| {
+        let body = body(method, &format!(r"{{{params}{META}}}"));
+        let fields = [MODERN, ("mcp-method", method), ("mcp-name", name)];
+        Operation::read(body.as_bytes(), &headers(&fields), false).map(drop)
+    };
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        assert_eq!(read(method, r#""taskId":"t-1","#, "t-1"), Ok(()), "{method}");
+        assert!(is_mismatch(&read(method, r#""taskId":"t-1","#, "t-2")), "{method}");
+        assert!(is_mismatch(&read(method, "", "t-1")), "{method}");
+    }
+    assert!(is_mismatch(&read("tools/call", r#""name":"delete","taskId":"t-1","#, "t-1")));
+    assert!(is_mismatch(&read("ping", r#""taskId":"t-1","#, "t-1")));
+}
+
+#[test]
+fn f23_subscriptions_are_bounded() {
+    let listen = |count: usize| {
+        let uris = vec!["a:b"; count];
+        let params = serde_json::json!({ "notifications": { "resourceSubscriptions": uris } });
+        named("subscriptions/listen", &params.to_string()).map(|named| named.len())
+    };
+    assert_eq!(listen(1000), Ok(1000));
+    assert!(is_invalid(&listen(1001)));
 }
 
 #[test]

@@ -164,6 +164,10 @@ impl<'a> Line<'a> {
         if looks_like(b"data") {
             return Err(MessageFault::Invalid("a field that looks like data").into());
         }
+        // JSON in the name of an event stream: no field, so that nobody need look for a list in it.
+        if name.iter().any(|byte| matches!(byte, b'"' | b'[' | b'{')) {
+            return Err(MessageFault::Invalid("a line that is no field").into());
+        }
         Ok(if looks_like(b"event") { Self::EventLookalike } else { Self::Other })
     }
 }

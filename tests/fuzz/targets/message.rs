@@ -1,7 +1,7 @@
 //! A JSON-RPC body, read by us and by models of other readers.
 //!
-//! Holds: whatever our reader accepts, every model reads alike; see `tests/readers/models.rs`. The
-//! seeds are `tests/readers/seeds`.
+//! Holds (F35): whatever our reader accepts, every model reads alike; see
+//! `tests/readers/models.rs`. The seeds are `tests/readers/seeds`.
 #![no_main]
 
 #[path = "../../readers/models.rs"]

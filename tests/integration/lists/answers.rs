@@ -155,3 +155,13 @@ async fn answers_to_other_methods_pass_as_they_are() {
     }
     assert_eq!(world.upstream.only_request().header("accept-encoding"), Some("gzip"));
 }
+
+/// Nobody may answer a notification; a server that takes a missing `id` for none does.
+#[tokio::test]
+async fn list_that_answers_a_notification_is_filtered_as_well() {
+    let world = world().await;
+    world.upstream.answer(|_| Reply::json(TOOLS));
+    let notification = r#"{"jsonrpc":"2.0","method":"tools/list"}"#;
+    let response = list(&world, "").body(notification).send().await;
+    assert_eq!((response.status, &*response.text()), (200, SEEN));
+}

@@ -57,6 +57,31 @@ async fn method_that_rules_close_asks_for_a_login_even_when_it_is_listed() {
     assert_login_needed(&world, &response, "1");
 }
 
+/// H19: neither a list nor a call without a token tells that a hidden tool is there.
+#[tokio::test]
+async fn h19_hidden_tool_is_hidden_from_whoever_has_no_token() {
+    let hidden = |name: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"error":{{"code":-32602,"message":"Unknown tool: {name}"}}}}"#
+        )
+    };
+    for (more, calls_hidden) in [("", true), ("    shadow: true\n", false)] {
+        let world = world(&format!("    anonymous_methods: [tools/call]\n{more}")).await;
+        let call = |name: &str| world.gateway.post("/notes").body(tool(name));
+        let response = call("admin_panel").send().await;
+        if calls_hidden {
+            world.assert_refused(&response, 200, None, &hidden("admin_panel"));
+        } else {
+            // Shadowed rules hide nothing, and let nobody in without a token.
+            assert_login_needed(&world, &response, "1");
+        }
+        world.assert_refused(&call("debug_dump").send().await, 200, None, &hidden("debug_dump"));
+        assert_login_needed(&world, &call("write_note").send().await, "1");
+        assert_login_needed(&world, &call("payroll").send().await, "1");
+        assert_answered(&call("read_note").send().await);
+    }
+}
+
 #[tokio::test]
 async fn unreadable_body_without_a_token_is_refused_for_what_it_is() {
     let world = world(ANONYMOUS).await;

@@ -1,7 +1,7 @@
 //! Refusals of operations, to the byte, with an upstream that saw nothing.
 
 use super::{message, post, tool, world};
-use crate::harness::{World, assert_answered, raw::RawResponse, refusal};
+use crate::harness::{NOTES, World, assert_answered, raw::RawResponse, refusal};
 
 /// Asserts a 403 for want of scopes: `named` is what `data` says of the object.
 #[track_caller]
@@ -28,6 +28,7 @@ fn assert_insufficient(
     world.assert_refused(response, 403, Some(&challenge), &body);
 }
 
+/// F32: with its white space, escapes and numbers.
 #[tokio::test]
 async fn what_scopes_allow_reaches_the_upstream_byte_for_byte() {
     let world = world("").await;
@@ -105,6 +106,29 @@ async fn every_door_to_an_object_obeys_its_rule() {
     ] {
         assert_answered(&post(&world, "notes.read", &message(method, params)).send().await);
     }
+}
+
+/// Servers that look resources up by the URL Standard's parser take all of these for one.
+#[tokio::test]
+async fn other_spellings_of_a_resource_reach_nobody() {
+    let rules =
+        "    resources: {\"file:///secret/*\": {deny: true}, \"https://h/x\": {deny: true}}\n";
+    let world = World::with(&format!("{NOTES}{rules}")).await;
+    for uri in [
+        "file:/secret/a",
+        "file:secret/a",
+        "file://localhost/secret/a",
+        "file:///%73ecret/a",
+        "https://H/x",
+        "https:/h/x",
+        "https://h:443/x",
+    ] {
+        let body = message("resources/read", &format!(r#"{{"uri":"{uri}"}}"#));
+        let response = post(&world, "notes.read", &body).send().await;
+        world.assert_refused(&response, 400, None, &refusal("1", -32600, "Invalid Request"));
+    }
+    let open = message("resources/read", r#"{"uri":"file:///open/a"}"#);
+    assert_answered(&post(&world, "notes.read", &open).send().await);
 }
 
 #[tokio::test]
@@ -187,6 +211,20 @@ async fn argument_must_have_a_listed_value() {
     assert_answered(&call(r#"{"format":"csv"}"#).send().await);
 }
 
+/// F33: a body is judged to its end, however long it is.
+#[tokio::test]
+async fn argument_far_behind_others_is_judged_all_the_same() {
+    let world = world("").await;
+    let call = |format: &str| {
+        let padding = "x".repeat(200 * 1024);
+        let arguments = format!(r#"{{"padding":"{padding}","format":"{format}"}}"#);
+        message("tools/call", &format!(r#"{{"arguments":{arguments},"name":"export"}}"#))
+    };
+    let response = post(&world, "notes.read notes.export", &call("xml")).send().await;
+    world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
+    assert_answered(&post(&world, "notes.read notes.export", &call("csv")).send().await);
+}
+
 #[tokio::test]
 async fn tools_that_no_rule_names_can_be_denied() {
     let world = world("    unlisted_tools: deny\n").await;
@@ -212,6 +250,7 @@ async fn streams_and_session_ends_need_the_routes_scopes() {
     );
 }
 
+/// F26: no call that is too long reaches the upstream.
 #[tokio::test]
 async fn body_on_a_route_with_rules_is_read_whole_and_bounded() {
     let world = world("").await;

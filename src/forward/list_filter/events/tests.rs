@@ -57,6 +57,10 @@ fn h02_what_cannot_be_understood_never_passes() {
         "data: {}\ndata: {}\n\n",
         "Data: {}\n\n",
         " data: {}\n\n",
+        // JSON in the name of an event stream.
+        "{\"result\":{\"tools\":[{\"name\":\"x\"}]}}\n\n",
+        "event: custom\n{\n \"result\": {}\n}\n\n",
+        "[\n\n",
         "event: custom\ndata\0: {}\n\n",
         "event: custom\nevent:\ndata: not JSON\n\n",
         "event: message\nevent: custom\ndata: not JSON\n\n",
