@@ -108,9 +108,8 @@ impl App {
             listener::bind(address, workers).map_err(bind_error("listen.address", address))?;
         let listen_address = local_address(&sockets, address);
         let admin_address = settings.admin.address;
-        let admin_socket = std::net::TcpListener::bind(admin_address)
-            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
-            .map_err(bind_error("admin.address", admin_address))?;
+        let admin_socket =
+            bind_admin(admin_address).map_err(bind_error("admin.address", admin_address))?;
         let admin_address = admin_socket.local_addr()?;
 
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
@@ -127,11 +126,8 @@ impl App {
         };
         let handshakes = handshakes(&settings, &surroundings)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
-        let reloader = Arc::new(Reloader::new(
-            Arc::clone(&in_force),
-            replacement(handshakes.clone()),
-            surroundings,
-        ));
+        let tls = replacement(handshakes.clone());
+        let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), tls, surroundings));
         let admin = Admin {
             in_force: Arc::clone(&in_force),
             metrics: metrics.clone(),
@@ -284,6 +280,12 @@ impl Serving {
 }
 
 /// TLS of the public listener, whose files are followed from now on.
+fn bind_admin(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = std::net::TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
 /// How a reload puts other TLS settings in force.
 fn replacement(handshakes: Option<Arc<Handshakes>>) -> Option<TlsReplacement> {
     handshakes.map(|handshakes| {

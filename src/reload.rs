@@ -44,8 +44,10 @@ pub struct Reloader {
 /// Puts other TLS settings in force on the public listener, or says why not.
 pub struct TlsReplacement(
     /// Called with what was read, after everything else was found good.
-    pub Box<dyn Fn(ServerTls) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync>,
+    pub Box<ReplaceTls>,
 );
+
+type ReplaceTls = dyn Fn(ServerTls) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync;
 
 impl fmt::Debug for TlsReplacement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
