@@ -138,18 +138,12 @@ impl App {
         let serving =
             Serving { in_force, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
         let workers_gone = serving.start_workers(sockets)?;
-        let here = background_here.clone();
-        let ended = stop.clone();
-        thread::Builder::new().name("background".to_owned()).spawn(move || {
-            let here = here;
-            runtime.block_on(async {
-                if let Ok(socket) = TcpListener::from_std(admin_socket) {
-                    drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
-                }
-                ended.cancelled().await;
-            });
-            drop(runtime);
-            drop(here);
+        let (here, ended) = (background_here.clone(), stop.clone());
+        run_background(runtime, here, async move {
+            if let Ok(socket) = TcpListener::from_std(admin_socket) {
+                drop(background_tasks.spawn(admin.run(socket, background_tasks.clone())));
+            }
+            ended.cancelled().await;
         })?;
         info!(listen = %listen_address, admin = %admin_address, workers, "serving");
         Ok(Self {
@@ -280,6 +274,21 @@ impl Serving {
 }
 
 /// TLS of the public listener, whose files are followed from now on.
+/// Runs what belongs to no request on a thread of its own until `work` ends.
+fn run_background(
+    runtime: OwnRuntime,
+    here: mpsc::Sender<()>,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let background = thread::Builder::new().name("background".to_owned());
+    background.spawn(move || {
+        runtime.block_on(work);
+        drop(runtime);
+        drop(here);
+    })?;
+    Ok(())
+}
+
 fn bind_admin(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = std::net::TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;

@@ -3,7 +3,7 @@
 //! 1. A configuration is put in force as a whole or not at all. One that cannot be is refused with
 //!    every problem, logged once however often it is read, and what was in force stays in force.
 //! 2. What it has in common with its predecessor is taken over, see
-//!    [`Snapshot`](crate::snapshot::Snapshot).
+//!    [`Snapshot`].
 //! 3. An address to listen on cannot change while the process runs: such a configuration is refused.
 //! 4. Three outcomes: applied, rejected, unchanged. Each is counted, and one line says in words what
 //!    is different; it names keys, never values.
