@@ -15,10 +15,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     admission::mcp,
-    jsonrpc::{
-        message::{Message, MessageKind},
-        scanner::Text,
-    },
+    jsonrpc::{message::Message, scanner::Text},
 };
 
 /// A header and the body say different things, or a required header is missing.
@@ -45,7 +42,7 @@ pub(super) fn check(
     let version = message.params.protocol_version.as_ref();
     let is_modern_body =
         version.is_some_and(|version| mcp::is_modern_revision(version.value().as_bytes()));
-    check_version(headers, message, version)?;
+    check_version(headers, version)?;
 
     let method = Mirror { headers, name: &mcp::METHOD, called: "Mcp-Method" };
     method.check(message.method.as_ref(), is_modern_body, is_batch, false)?;
@@ -62,11 +59,7 @@ pub(super) fn check(
     name.check(object, is_modern_body && is_named, is_batch, true)
 }
 
-fn check_version(
-    headers: &HeaderMap,
-    message: &Message<'_>,
-    version: Option<&Text<'_>>,
-) -> Result<(), HeaderMismatch> {
+fn check_version(headers: &HeaderMap, version: Option<&Text<'_>>) -> Result<(), HeaderMismatch> {
     let mismatch = |fault| Err(HeaderMismatch { header: "MCP-Protocol-Version", fault });
     let sent = headers.get(mcp::PROTOCOL_VERSION).and_then(|value| value.to_str().ok());
     match (sent, version) {
@@ -75,11 +68,8 @@ fn check_version(
         (None, Some(version)) if mcp::is_modern_revision(version.value().as_bytes()) => {
             mismatch("is missing")
         }
-        // The revision asks no headers of notifications, so their body may be silent.
-        (Some(sent), None) if mcp::is_modern_revision(sent.as_bytes()) => match message.kind {
-            MessageKind::Notification => Ok(()),
-            MessageKind::Request | MessageKind::Response => mismatch("is not in the body"),
-        },
+        // A body that names no revision contradicts nothing. Where one is required the server says
+        // so in its own words (-32602), and rules are judged alike in every revision.
         (None, _) | (Some(_), None) => Ok(()),
     }
 }

@@ -237,14 +237,9 @@ fn objects<'a>(method: &str, message: &Message<'a>) -> Result<Vec<Object<'a>>, M
         Some("completion") => return completion(message).map(|object| vec![object]),
         _ => None,
     };
-    let must_name = matches!(
-        method,
-        "tools/call"
-            | "prompts/get"
-            | "resources/read"
-            | "resources/subscribe"
-            | "resources/unsubscribe"
-    );
+    // Subscribing to nothing is for the server to refuse: in revision 2026-07-28 it says that there
+    // is no such method, whatever the parameters.
+    let must_name = matches!(method, "tools/call" | "prompts/get" | "resources/read");
     if must_name && named.is_none() {
         return Err(invalid("the parameter that names its object is missing"));
     }

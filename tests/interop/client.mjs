@@ -123,8 +123,9 @@ async function connect(memory, { url, transport, mode }) {
     if (!(error instanceof UnauthorizedError)) throw error;
     await first.finishAuth(memory.landed);
     const second = client();
-    await second.connect(open());
-    return second;
+    const last = open();
+    await second.connect(last);
+    return [second, last];
   }
   throw new Error("no authorization was asked for");
 }
@@ -137,13 +138,19 @@ const { values } = parseArgs({
   },
 });
 const memory = new Memory();
-const client = await connect(memory, values);
+const [client, connection] = await connect(memory, values);
 const { tools } = await client.listTools();
 say({ tools: tools.map(({ name }) => name), version: client.getNegotiatedProtocolVersion?.() });
 for await (const line of createInterface({ input: process.stdin })) {
   const [, command, rest] = line.match(/^(\S*) ?(.*)$/);
   if (command === "call") {
-    const result = await client.callTool({ name: "echo", arguments: { message: rest } });
+    const call = () => client.callTool({ name: "echo", arguments: { message: rest } });
+    // What a host does when more consent is needed: let the user give it, then try again.
+    const result = await call().catch(async (error) => {
+      if (!(error instanceof UnauthorizedError)) throw error;
+      await connection.finishAuth(memory.landed);
+      return call();
+    });
     say({ text: result.content[0].text, failed: Boolean(result.isError) });
   } else if (command === "token") {
     say({ token: memory.tokens().access_token, scope: memory.tokens().scope });
