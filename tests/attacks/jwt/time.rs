@@ -42,14 +42,18 @@ async fn remembered_token_expires_to_the_second() {
     let key = SigningKey::generate("ES256");
     let clock = Arc::new(ManualClock::new());
     let world = with_clock(&clock, &[key.jwk()]).await;
-    let ends = clock.unix_seconds() + 100.0;
+    // Whole seconds, and steps well beside the edge: a fraction that JSON rounds decides nothing.
+    let ends = (clock.unix_seconds() + 100.0).floor();
+    let advance_to = |time: f64| {
+        clock.advance(Duration::from_secs_f64(time - clock.unix_seconds()));
+    };
     let token = |jti: u32| key.token(&claims_but(&world, &json!({"exp": ends, "jti": jti})));
     assert_answered(&call(&world, &token(1)).await);
-    clock.advance(Duration::from_millis(129_900));
+    advance_to(ends + 29.5);
     assert_answered(&call(&world, &token(1)).await);
     assert_answered(&call(&world, &token(2)).await);
     let before = world.upstream.requests().len();
-    clock.advance(Duration::from_millis(100));
+    advance_to(ends + 30.01);
     for jti in [1, 2, 3] {
         let response = call(&world, &token(jti)).await;
         assert_eq!(response.status, 401, "{response:?}");
