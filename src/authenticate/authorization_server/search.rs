@@ -11,12 +11,15 @@ use super::AuthorizationServer;
 use crate::authenticate::discovery::{self, Discovered, DiscoveryError};
 
 impl AuthorizationServer {
-    /// Begins with the metadata that another one has found at the same place, with the same trust.
+    /// Begins with the metadata that another one has found at the same place, with the same trust,
+    /// when it looked for the same in it.
     pub fn learn_from(&self, other: &Self) {
         let (ours, theirs) = (&self.settings, &other.settings);
         let is_same_document = ours.issuer == theirs.issuer
             && ours.metadata_url == theirs.metadata_url
             && ours.metadata == theirs.metadata
+            && ours.access_tokens == theirs.access_tokens
+            && ours.client.shows_certificate() == theirs.client.shows_certificate()
             && ours.tls_ca_pem == theirs.tls_ca_pem
             && ours.insecure_allow_http == theirs.insecure_allow_http
             && self.needs_whole_document == other.needs_whole_document;
