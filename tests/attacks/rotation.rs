@@ -1,0 +1,111 @@
+//! What a reload takes along from its predecessor, and what it must not; files in strange places.
+
+use std::{fs, process::Command};
+
+use gatehouse::reload::Outcome;
+
+use crate::harness::{
+    NOTES, World, assert_answered,
+    authorization_server::StubAuthorizationServer,
+    clock::{eventually, eventually_heard},
+    running::Running,
+};
+
+/// Q13: a question that was asked with the old secret is answered, and the next has the new one.
+#[tokio::test]
+async fn question_under_way_survives_a_rotated_secret() {
+    let world = World::start().await;
+    world.authorization_server.expect_client(|_| true);
+    world.authorization_server.hold();
+    let (first, second) = (world.token(), world.token());
+    let mut asking = world.call().bearer(&first).open().await;
+    eventually("the question", || match world.authorization_server.introspection_count() {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    let yaml = NOTES.replace("introspection-secret", "rotated-secret");
+    assert_eq!(world.reload(&yaml), Outcome::Applied);
+    world.authorization_server.release();
+    assert_answered(&asking.response().await);
+    assert_answered(&world.call().bearer(&second).send().await);
+    let asked = world.authorization_server.introspections();
+    let secrets: Vec<_> = asked.iter().map(|request| request.header("authorization")).collect();
+    assert_eq!(secrets.len(), 2);
+    assert_ne!(secrets[0], secrets[1]);
+}
+
+/// I10: another issuer under the same name begins without anything that was learnt of the first.
+#[tokio::test]
+async fn another_issuer_of_the_same_name_remembers_nothing() {
+    let world = World::start().await;
+    let token = world.token();
+    assert_answered(&world.call().bearer(&token).send().await);
+    let seen = world.upstream.bytes_received();
+    let other = StubAuthorizationServer::start().await;
+    assert_eq!(world.reload(&NOTES.replace("ISSUER", other.issuer())), Outcome::Applied);
+    world.gateway.ready().await;
+    let response = world.call().bearer(&token).send().await;
+    assert_eq!(response.status, 401, "{response:?}");
+    assert_eq!(other.introspection_count(), 1, "it was asked anew");
+    assert_eq!(other.fetched().len(), 1, "its own metadata was read");
+    assert_eq!(world.upstream.bytes_received(), seen);
+}
+
+/// Q10: metadata that was good for asking is not good for verifying: what is missing is said.
+#[tokio::test]
+async fn metadata_is_judged_anew_for_another_kind_of_tokens() {
+    let world = World::start().await;
+    let yaml = NOTES.replace("    client:", "    access_tokens: jwt\n    client:");
+    assert_eq!(world.reload(&yaml), Outcome::Applied);
+    eventually_heard("what is missing", async || {
+        let answer = world.gateway.operate("/readyz").await;
+        let text = answer.text();
+        if answer.status == 503 && text.contains("no jwks_uri") { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
+/// Q08: a whole folder that is moved away and replaced by another, which ends every watch on it.
+#[tokio::test]
+async fn replaced_folder_is_followed() {
+    let mut running = Running::start("folder", |folder, yaml| {
+        fs::create_dir(folder.join("conf")).unwrap();
+        fs::write(folder.join("conf/gatehouse.yaml"), yaml).unwrap();
+        std::os::unix::fs::symlink("conf/gatehouse.yaml", folder.join("gatehouse.yaml")).unwrap();
+    })
+    .await;
+    let conf = running.folder.join("conf");
+    fs::rename(&conf, running.folder.join("old")).unwrap();
+    fs::create_dir(&conf).unwrap();
+    fs::write(conf.join("gatehouse.yaml"), running.with_tasks()).unwrap();
+    running.has_tasks(401).await;
+    running.assert_nothing_lost().await;
+    // And what is written into the new one counts too.
+    let text = fs::read_to_string(running.folder.join("old/gatehouse.yaml")).unwrap();
+    fs::write(conf.join("gatehouse.yaml"), text).unwrap();
+    running.has_tasks(404).await;
+    running.assert_nothing_lost().await;
+}
+
+/// Q08: a pipe in the place of a secret keeps nobody from reading, nor from stopping.
+#[tokio::test]
+async fn pipe_in_the_place_of_a_file_stops_nothing() {
+    let mut running = Running::start("pipe", |folder, yaml| {
+        fs::write(folder.join("secret"), "introspection-secret\n").unwrap();
+        let yaml = yaml.replace("secret: introspection-secret", "secret_file: secret");
+        fs::write(folder.join("gatehouse.yaml"), yaml).unwrap();
+    })
+    .await;
+    let (secret, pipe) = (running.folder.join("secret"), running.folder.join("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &secret).unwrap();
+    running.outcomes("rejected", 1).await;
+    running.assert_nothing_lost().await;
+    running.process.signal("HUP");
+    running.outcomes("rejected", 2).await;
+    let log = running.process.lines().join("\n");
+    assert!(log.contains("not a regular file"), "{log}");
+    running.process.signal("TERM");
+    assert_eq!(running.process.ended().await.code(), Some(0));
+}
