@@ -15,7 +15,7 @@ class Parties:
     def __init__(self, lab, origins):
         self.lab = lab
         self.authorization_server, self.upstream, self.steady = free_port(), free_port(), free_port()
-        paths = ("/events", "/legacy", "/generation", "/calls")
+        paths = ("/events", "/legacy", "/generation", "/calls", "/rules")
         resources = [origin + path for origin in origins for path in paths]
         self.serve("authorization_server", self.authorization_server, *resources)
         self.serve("steady", self.steady, script="upstream.py")
@@ -157,5 +157,6 @@ routes:
         """Resident memory in MiB, descriptors, threads."""
         folder = Path(f"/proc/{self.process.pid}")
         lines = (folder / "status").read_text().splitlines()
-        kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        # One that was killed a moment ago has none.
+        kilobytes = next((int(line.split()[1]) for line in lines if line.startswith("VmRSS")), 0)
         return kilobytes / 1024, len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir()))

@@ -8,6 +8,8 @@ import contextlib
 import json
 import signal
 
+LARGE = 1 << 16
+
 
 class Request:
     def __init__(self, method, target, fields, body, writer):
@@ -24,6 +26,15 @@ class Request:
         head += [f"{name}: {value}" for name, value in (fields or {}).items()]
         self.writer.write("\r\n".join([*head, "", ""]).encode() + body)
         await self.writer.drain()
+
+    async def answer_large(self, size):
+        """A text of this size, as fast as it is taken."""
+        head = f"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: {size + 2}\r\n\r\n"
+        self.writer.write(head.encode() + b'"')
+        for _ in range(size // LARGE):
+            self.writer.write(b"x" * LARGE)
+            await self.writer.drain()
+        self.writer.write(b'"')
 
     async def begin_stream(self):
         head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n"
@@ -54,8 +65,17 @@ async def read_request(reader, writer):
             body += (await reader.readexactly(size + 2))[:-2]
         await reader.readline()
     elif length := int(fields.get("content-length", 0)):
-        body = await reader.readexactly(length)
+        body = await read_body(reader, length)
     return Request(method, target, fields, body, writer)
+
+
+async def read_body(reader, length):
+    """Of a large one only that it came is of interest."""
+    if length <= LARGE:
+        return await reader.readexactly(length)
+    while length > 0:
+        length -= len(await reader.readexactly(min(length, LARGE)))
+    return b""
 
 
 async def serve(port, handle):
@@ -71,6 +91,6 @@ async def serve(port, handle):
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = await asyncio.start_server(connection, "127.0.0.1", port, limit=8 << 20, backlog=1024)
+    server = await asyncio.start_server(connection, "127.0.0.1", port, limit=LARGE, backlog=1024)
     await stop.wait()
     server.close()

@@ -209,7 +209,10 @@ async def call(world, principal, path, keeps):
 
 
 def judge_call(world, principal, path, answer, body):
-    if answer.status >= 500:
+    if answer.status == 503 and "refused" in world.excused:
+        # It has just been started and is not ready: nobody who looks at that sends requests.
+        world.counts["not ready"] += 1
+    elif answer.status >= 500:
         world.count("5xx", f"{path}: {answer.status} {body[:120]!r}")
     elif path != "/generation":
         if answer.status != 200:

@@ -18,6 +18,7 @@ from server import serve
 
 PERIOD = 0.25
 SLOW_EVENTS = 12
+LARGE_ANSWER = 8 << 20
 # Message endpoints of HTTP+SSE: what waits to be said on the stream.
 WAITING = {}
 
@@ -55,7 +56,7 @@ async def streamable(request):
         await request.begin_stream()
         await numbered(request, session)
         return
-    message = json.loads(request.body)
+    message = json.loads(request.body or '{"method": "tools/list", "id": 1}')
     if message["method"] == "initialize":
         name = message["params"]["clientInfo"]["name"]
         session = f"{name}-{secrets.token_hex(8)}"
@@ -68,6 +69,8 @@ async def streamable(request):
             await asyncio.sleep(PERIOD / 2)
         await say(request, SLOW_EVENTS, whose, id=message["id"])
         await request.end_stream()
+    elif message["method"] == "large":
+        await request.answer_large(LARGE_ANSWER)
     else:
         generation = request.field("x-generation")
         await request.answer(200, result(message, {"generation": generation, "session": session}))
