@@ -5,10 +5,13 @@ use std::{fs, process::Command};
 use gatehouse::reload::Outcome;
 
 use crate::harness::{
-    NOTES, World, assert_answered,
+    NOTES, Parties, World, assert_answered,
     authorization_server::StubAuthorizationServer,
     clock::{eventually, eventually_heard},
+    json,
+    jwt::SigningKey,
     running::Running,
+    upstream::Feed,
 };
 
 /// Q13: a question that was asked with the old secret is answered, and the next has the new one.
@@ -33,6 +36,40 @@ async fn question_under_way_survives_a_rotated_secret() {
     let secrets: Vec<_> = asked.iter().map(|request| request.header("authorization")).collect();
     assert_eq!(secrets.len(), 2);
     assert_ne!(secrets[0], secrets[1]);
+}
+
+/// Q13: a secret that only questions need ends no stream that no question was asked about, and the
+/// keys are still known.
+#[tokio::test]
+async fn rotated_secret_ends_no_stream_of_a_signed_token() {
+    let key = SigningKey::generate("ES256");
+    let parties = Parties::start().await;
+    parties.authorization_server.publish_keys(&[key.jwk()]);
+    let yaml = NOTES.replace("    client:", "    access_tokens: auto\n    client:");
+    let world = parties.with(&yaml).await;
+    let claims = world.claims().with("iss", world.authorization_server.issuer());
+    let token = key.token(&json(&claims.json()));
+    let (feed, reply) = Feed::events();
+    world.upstream.next(reply);
+    let mut client = world.gateway.get("/notes").bearer(&token).open().await;
+    assert_eq!(client.head().await.status, 200);
+    let fetches = world.authorization_server.key_fetches();
+    let rotated = yaml.replace("introspection-secret", "rotated-secret");
+    assert_eq!(world.reload(&rotated), Outcome::Applied);
+    assert_answered(&world.call().bearer(&token).send().await);
+    assert_eq!(world.authorization_server.key_fetches(), fetches);
+    // Whatever ends streams has had its look when one that must end has ended.
+    let other = rotated.replace("[notes.read]", "[notes.read, notes.write]");
+    feed.chunk("data: 1\n\n");
+    assert_eq!(client.events("data: 1\n\n").await, "data: 1\n\n");
+    assert_eq!(world.reload(&other), Outcome::Applied);
+    assert_eq!(client.chunk().await, Some(Vec::new()));
+    // Other algorithms are another verifier's.
+    let narrower =
+        rotated.replace("access_tokens", "jwt: {algorithms: [RS256]}\n    access_tokens");
+    assert_eq!(world.reload(&narrower), Outcome::Applied);
+    world.gateway.ready().await;
+    assert_eq!(world.call().bearer(&token).send().await.status, 401);
 }
 
 /// I10: another issuer under the same name begins without anything that was learnt of the first.

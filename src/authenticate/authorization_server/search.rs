@@ -13,7 +13,7 @@ use crate::authenticate::discovery::{self, Discovered, DiscoveryError};
 impl AuthorizationServer {
     /// Begins with the metadata that another one has found at the same place, with the same trust,
     /// when it looked for the same in it.
-    pub fn learn_from(&self, other: &Self) {
+    pub(super) fn learn_from(&self, other: &Self) {
         let (ours, theirs) = (&self.settings, &other.settings);
         let is_same_document = ours.issuer == theirs.issuer
             && ours.metadata_url == theirs.metadata_url
@@ -103,7 +103,8 @@ mod tests {
         let mut settings = settings("http://127.0.0.1:1");
         settings.access_tokens = AccessTokens::Auto;
         let metrics = Metrics::new().unwrap().authorization_server("corp");
-        let server = AuthorizationServer::start(Arc::new(settings), false, metrics, means).unwrap();
+        let server =
+            AuthorizationServer::start(Arc::new(settings), false, metrics, means, None).unwrap();
         assert_eq!(tasks.len(), 2, "it looks for metadata and for keys");
         drop(server);
         tasks.close();
