@@ -187,7 +187,7 @@ async def certificates(tally, clients, make, count):
 async def upstream_restarts(tally, clients, count):
     """The upstream is killed and comes back: streams resume where they were."""
     for number in range(count):
-        async with clients.excused("streams", "answers"):
+        async with clients.excused("streams", "answers", "messages"):
             await asyncio.to_thread(clients.gateway.parties.restart_upstream, 0.2 * number)
     tally.expect("upstream: restarts", count, count)
     clients.judge(tally, "upstream")
@@ -216,11 +216,11 @@ async def gateway_restarts(tally, clients, count):
             said = await ready
             await asyncio.to_thread(gateway.start)
         tally.expect("SIGTERM: readiness while draining", said, 503)
-        async with clients.excused("streams", "refused", "answers"):
+        async with clients.excused("streams", "refused", "answers", "messages"):
             gateway.process.kill()
             await asyncio.to_thread(gateway.process.wait, 5)
             await asyncio.to_thread(gateway.start)
-        async with clients.excused("streams", "refused", "answers"):
+        async with clients.excused("streams", "refused", "answers", "messages"):
             gateway.signal(signal.SIGTERM)
             await asyncio.sleep(0.05)
             begun = time.monotonic()

@@ -23,7 +23,8 @@ class World:
         self.client = client
         self.counts = Counter()
         self.open = Counter()
-        # What somebody's restart excuses just now: "streams" end, "answers" break, "refused" connections.
+        # What somebody's restart excuses just now: "streams" that end, "answers" that break off, "messages"
+        # on streams, "refused" connections.
         self.excused = set()
         self.problems = []
         self.sessions = {}
@@ -147,7 +148,7 @@ async def converse(world, principal, name, answer):
             sent.close()
             if sent.status != 202:
                 asked = None
-                world.unless("answers", "messages refused", f"{name}: {sent.status}")
+                world.unless("messages", "messages refused", f"{name}: {sent.status}")
 
 
 async def ask_for_streams(world, principal, name):
@@ -167,6 +168,10 @@ async def ask_for_streams(world, principal, name):
         last, final = -1, None
         with opened(world, "answering", answer):
             try:
+                if answer.status == 503 and "refused" in world.excused:
+                    world.counts["not ready"] += 1
+                    await asyncio.sleep(0.1)
+                    continue
                 if answer.status != 200:
                     world.unless("answers", "answers refused", f"{name}: {answer.status}")
                     await asyncio.sleep(0.1)
