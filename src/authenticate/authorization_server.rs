@@ -152,6 +152,13 @@ impl Unavailable {
     }
 }
 
+impl Drop for AuthorizationServer {
+    fn drop(&mut self) {
+        // Nobody asks for a successor's number in between: it is set whenever it is read.
+        self.metrics.entries.set(0);
+    }
+}
+
 impl AuthorizationServer {
     /// Prepares a server and begins to look for its metadata.
     ///

@@ -1,11 +1,16 @@
 //! Processes that are stopped, killed and starved.
+//!
+//! Rows of group T that are proven elsewhere: T02 in `integration::operators`, T04 in `streams`, T06 and
+//! T08 in `faults`, T13 in `slow_peers`; T01, T02, T03, T05, T11 and T12
+//! under load in `tests/soak`. T14 is not: nothing here simulates a scheduler.
 
 use std::{fs, time::Duration};
 
-use gatehouse::clock::ManualClock;
+use gatehouse::{clock::ManualClock, reload::Outcome};
 
 use crate::harness::{
-    NOTES, PING, Parties, World, assert_answered,
+    NOTES, PING, Parties, TASKS, World, assert_answered,
+    authorization_server::StubAuthorizationServer,
     client::Call,
     clock::within,
     gateway::{TestGateway, free_port},
@@ -119,6 +124,37 @@ async fn start_without_descriptors_says_so() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{limit}: {said}");
         assert!(said.contains("Too many open files"), "{limit}: {said}");
+    }
+}
+
+/// T07: an authorization server that does not answer holds up those alone whose tokens it judges.
+#[tokio::test]
+async fn slow_authorization_server_holds_up_nobody_else() {
+    let world = World::start().await;
+    let partner = StubAuthorizationServer::start().await;
+    let servers = format!(
+        "  partner:\n    issuer: {}\n    client: {{id: gatehouse, secret: introspection-secret}}\nroutes:",
+        partner.issuer()
+    );
+    let yaml = format!(
+        "{}    authorization_servers: [corp]\n{TASKS}    authorization_servers: [partner]\n",
+        NOTES.replace("routes:", &servers)
+    );
+    assert_eq!(world.reload(&yaml), Outcome::Applied);
+    world.gateway.ready().await;
+    world.authorization_server.hold();
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(world.authorized().open().await);
+    }
+    let claims = world.claims().audience(&world.gateway.url("/tasks"));
+    for _ in 0..10 {
+        let token = partner.mint(&claims);
+        assert_answered(&world.gateway.post("/tasks").bearer(&token).body(PING).send().await);
+    }
+    world.authorization_server.release();
+    for client in &mut waiting {
+        assert_answered(&client.response().await);
     }
 }
 

@@ -89,6 +89,21 @@ async fn another_issuer_of_the_same_name_remembers_nothing() {
     assert_eq!(world.upstream.bytes_received(), seen);
 }
 
+/// Q10: what a server remembered that is not configured any more is not shown for ever.
+#[tokio::test]
+async fn memory_of_a_removed_server_is_not_shown() {
+    let world = World::start().await;
+    assert_answered(&world.authorized().send().await);
+    let series =
+        |name| format!(r#"gatehouse_token_cache_entries{{authorization_server="{name}"}}"#);
+    world.gateway.counts(&series("corp"), 1.0).await;
+    assert_eq!(world.reload(&NOTES.replace("corp:", "renamed:")), Outcome::Applied);
+    world.gateway.ready().await;
+    assert_answered(&world.authorized().send().await);
+    world.gateway.counts(&series("renamed"), 1.0).await;
+    world.gateway.counts(&series("corp"), 0.0).await;
+}
+
 /// Q10: metadata that was good for asking is not good for verifying: what is missing is said.
 #[tokio::test]
 async fn metadata_is_judged_anew_for_another_kind_of_tokens() {
