@@ -167,7 +167,8 @@ async def certificates(tally, clients, make, count):
         seen.append(time.monotonic() - started)
         return expected
 
-    refused = 0
+    refused, changed = 0, 'gatehouse_tls_reloads_total{outcome="changed"}'
+    counted = gateway.metric(changed)
     for _ in range(count):
         certificate, key = await asyncio.to_thread(make)
         other, _ = await asyncio.to_thread(make)
@@ -179,6 +180,7 @@ async def certificates(tally, clients, make, count):
         refused += shown_certificate(gateway, context) == shown
         shown = await asyncio.to_thread(put, certificate, key)
     tally.expect("certificates: put in force", len(seen), count)
+    tally.expect("certificates: counted as changed", int(gateway.metric(changed) - counted), count)
     tally.expect("certificates: pairs that do not fit, and the old went on", refused, count)
     clients.judge(tally, "certificates")
     tally.figure("certificate to in force, worst", f"{max(seen):.1f} s")
