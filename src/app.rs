@@ -7,7 +7,8 @@
 //!    slow answer there delays no request here.
 //! 3. Draining: not ready, nothing new accepted, requests finish, streams end between events; what
 //!    is still there after `drain_timeout` is cut.
-//! 4. Every task belongs to a tracker, every thread is waited for.
+//! 4. Every task belongs to a tracker, every thread is waited for; for one that does not come back
+//!    from reading a file, a second.
 
 use std::{
     io,
@@ -208,7 +209,8 @@ impl App {
         let _ = self.workers_gone.recv().await;
         self.stop.cancel();
         drop((self.asking.take(), self.background_here.take()));
-        let _ = self.background_gone.recv().await;
+        // Whoever reads a file of a file system that hangs, or a pipe, does not come back.
+        let _ = tokio::time::timeout(LAST_WAIT, self.background_gone.recv()).await;
         info!("stopped");
     }
 }
@@ -362,6 +364,9 @@ const TASKS_BETWEEN_LOOKS: u32 = 251;
 
 /// What ending the process takes of `drain_timeout`.
 const CUTTING: Duration = Duration::from_millis(100);
+
+/// For what belongs to no request, when all workers are gone.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Connections of one worker beyond the limit that are answered at once.
 const MAX_TURNED_AWAY: usize = 256;

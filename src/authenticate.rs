@@ -257,7 +257,8 @@ pub(crate) mod tests {
             };
             let metrics = Metrics::new().unwrap().authorization_server(&settings.name);
             let server =
-                AuthorizationServer::start(Arc::new(settings), false, metrics, means).unwrap();
+                AuthorizationServer::start(Arc::new(settings), false, metrics, means, None)
+                    .unwrap();
             let authenticator = Authenticator {
                 servers: [Arc::clone(&server)].into(),
                 elsewhere: [].into(),

@@ -38,12 +38,15 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to; wall and monotonic time move together.
+/// A clock that moves only when told to; wall and monotonic time move together, until the wall
+/// clock is set.
 #[derive(Debug)]
 pub struct ManualClock {
     start: Instant,
     unix_start: f64,
     elapsed: Mutex<Duration>,
+    /// Seconds by which the wall clock was set.
+    wall_offset: Mutex<f64>,
 }
 
 impl ManualClock {
@@ -54,6 +57,7 @@ impl ManualClock {
             start: system.instant(),
             unix_start: system.unix_seconds(),
             elapsed: Mutex::new(Duration::ZERO),
+            wall_offset: Mutex::new(0.0),
         }
     }
 
@@ -61,6 +65,11 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let mut elapsed = self.elapsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *elapsed += by;
+    }
+
+    /// Sets the wall clock alone: so many seconds later than it would be, or earlier.
+    pub fn set_wall_clock(&self, offset: f64) {
+        *self.wall_offset.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = offset;
     }
 
     fn elapsed(&self) -> Duration {
@@ -76,7 +85,8 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn unix_seconds(&self) -> f64 {
-        self.unix_start + self.elapsed().as_secs_f64()
+        let offset = *self.wall_offset.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.unix_start + self.elapsed().as_secs_f64() + offset
     }
 
     fn instant(&self) -> Instant {

@@ -176,3 +176,6 @@ fn refuse(problems: &[Problem]) {
 fn place(problem: &Problem) -> String {
     format!("{}:{}:{}", problem.file, problem.line, problem.column)
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,12 +198,10 @@ fn authorization_servers(
                 background: around.background.clone(),
                 network: around.network.clone(),
             },
+            known.map(|known| &**known),
         );
         let started =
             started.map_err(|error| BuildError::AuthorizationServer(server.name.clone(), error))?;
-        if let Some(known) = known {
-            started.learn_from(known);
-        }
         servers.insert(server.name.clone(), started);
     }
     Ok(servers)

@@ -152,10 +152,18 @@ impl Unavailable {
     }
 }
 
+impl Drop for AuthorizationServer {
+    fn drop(&mut self) {
+        // Nobody asks for a successor's number in between: it is set whenever it is read.
+        self.metrics.entries.set(0);
+    }
+}
+
 impl AuthorizationServer {
     /// Prepares a server and begins to look for its metadata.
     ///
-    /// `needs_whole_document` says whether its metadata is published under our own origin.
+    /// `needs_whole_document` says whether its metadata is published under our own origin; a server
+    /// of other settings, under the same name, lends what the change does not concern.
     ///
     /// # Errors
     ///
@@ -165,6 +173,7 @@ impl AuthorizationServer {
         needs_whole_document: bool,
         metrics: AuthorizationServerMetrics,
         Means { clock, background, network }: Means,
+        previous: Option<&Self>,
     ) -> Result<Arc<Self>, OutboundError> {
         let pem = settings.tls_ca_pem.as_deref();
         let client = Client::new(&settings, Arc::clone(&clock));
@@ -173,11 +182,14 @@ impl AuthorizationServer {
             Ok::<_, OutboundError>(outbound.on(network.clone()))
         };
         let outbound = connect(client.tls_identity())?;
-        let verifier = settings.access_tokens.are_verified_here().then(|| {
+        let known = previous.and_then(|previous| previous.verifier_for(&settings));
+        let is_verified_here = settings.access_tokens.are_verified_here();
+        let started = (is_verified_here && known.is_none()).then(|| {
             let (clock, background) = (Arc::clone(&clock), background.clone());
             let metrics = metrics.key_set.clone();
             JwtVerifier::start(&settings, outbound.clone(), clock, background, metrics)
         });
+        let verifier = known.or(started);
         // Service accounts show their own credentials alone.
         let plain = match client.tls_identity() {
             Some(_) => connect(None)?,
@@ -207,6 +219,9 @@ impl AuthorizationServer {
             Some(Ok(discovered)) => drop(server.found(Arc::new(discovered))),
             Some(Err(error)) => server.last_failure.store(Some(Arc::new(error))),
             None => {
+                if let Some(previous) = previous {
+                    server.learn_from(previous);
+                }
                 let search = search::keep_discovering(Arc::downgrade(&server));
                 server.background.spawn(async move {
                     // The outcome is the same: there is nothing more to find.
@@ -224,6 +239,24 @@ impl AuthorizationServer {
         needs_whole_document: bool,
     ) -> bool {
         *self.settings == *settings && self.needs_whole_document == needs_whole_document
+    }
+
+    /// What verifies tokens by the key set, for other settings that say the same about that.
+    fn verifier_for(&self, settings: &AuthorizationServerSettings) -> Option<Arc<JwtVerifier>> {
+        let ours = &*self.settings;
+        // The keys are fetched as everything else is: in the same time, and with the same certificate.
+        let is_fetched_alike = ours.introspection.timeout == settings.introspection.timeout
+            && !ours.client.shows_certificate()
+            && !settings.client.shows_certificate();
+        let (client, introspection) = (settings.client.clone(), settings.introspection.clone());
+        let verified = AuthorizationServerSettings { client, introspection, ..ours.clone() };
+        self.verifier.clone().filter(|_| is_fetched_alike && verified == *settings)
+    }
+
+    /// Whether a token that another one verified is verified here as well, by the same keys.
+    pub(super) fn verifies_like(&self, other: &Self) -> bool {
+        let pair = self.verifier.as_ref().zip(other.verifier.as_ref());
+        pair.is_some_and(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
     }
 
     /// The configured settings.

@@ -20,7 +20,7 @@ use super::{
     provider::Provider,
 };
 use crate::{
-    config::settings::{AccessTokens, AuthorizationServerSettings, ClientAuthentication},
+    config::settings::{AccessTokens, AuthorizationServerSettings},
     oauth::{Issuer, is_loopback},
 };
 
@@ -210,8 +210,7 @@ fn at_mtls<'d>(
     field: &str,
     settings: &AuthorizationServerSettings,
 ) -> Option<&'d Value> {
-    let shows_certificate = matches!(settings.client, ClientAuthentication::TlsClientAuth { .. });
-    let is_aliased = shows_certificate
+    let is_aliased = settings.client.shows_certificate()
         && field == INTROSPECTION_ENDPOINT
         && !settings.metadata.contains_key(field);
     let alias = document.get("mtls_endpoint_aliases").and_then(|aliases| aliases.get(field));

@@ -2,7 +2,9 @@
 //!
 //! 1. Only here does the crate read the environment; all else asks an [`Environment`].
 //! 2. A file is read up to a bound and never quoted.
-//! 3. A secret file loses its trailing line breaks; an empty one is refused.
+//! 3. A pipe or a device is no file, for reading it again may take for ever; below `/dev` it is what
+//!    was asked for (`/dev/stdin`).
+//! 4. A secret file loses its trailing line breaks; an empty one is refused.
 
 use std::{
     ffi::OsString,
@@ -54,6 +56,10 @@ impl Environment for ProcessEnvironment {
     }
 
     fn read_file(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let is_other = path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir());
+        if is_other && !path.starts_with("/dev") {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
         File::open(path)?.take(bound).read_to_end(&mut bytes)?;
@@ -109,6 +115,7 @@ pub(super) fn describe(error: &io::Error) -> String {
         (io::ErrorKind::FileTooLarge, "too large"),
         (io::ErrorKind::NotFound, "no such file"),
         (io::ErrorKind::PermissionDenied, "permission denied"),
+        (io::ErrorKind::Unsupported, "not a regular file"),
     ];
     let found = known.iter().find(|(kind, _)| *kind == error.kind());
     found.map_or_else(|| error.kind().to_string(), |(_, text)| (*text).to_owned())

@@ -134,14 +134,13 @@ impl OpenStreams {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let key = Key::new(token.principal(), session, number);
         let held = self.tokens.hold(token, token.token().digest(), self.clock.instant());
-        // What the request was judged by may have been replaced meanwhile.
-        held.is_judged_by(&self.judge.load(), self.clock.instant());
         let reach = match session {
             StreamSession::Endpoint(_) | StreamSession::Id(_) => Reach::Session,
             StreamSession::None => Reach::Principal,
             StreamSession::Own => Reach::Stream,
         };
-        let (number, ended) = self.join(key, (held, reach), number, drain);
+        let (number, ended) = self.join(key, (Arc::clone(&held), reach), number, drain);
+        self.judge_anew(&held);
         self.start_watching();
         Tenure {
             streams: Arc::clone(self),
@@ -206,10 +205,23 @@ impl OpenStreams {
     fn renew(&self, key: Key, token: &VerifiedToken) {
         let mut shard = self.shard(&key);
         let Some(entry) = shard.get_mut(&key) else { return };
-        if entry.newest.is_replaced_by(token, entry.reach) && self.judge.load().policy.keeps(token)
-        {
-            entry.newest = self.tokens.hold(token, token.token().digest(), self.clock.instant());
+        if !entry.newest.is_replaced_by(token, entry.reach) {
+            return;
         }
+        let (judge, now) = (self.judge.load(), self.clock.instant());
+        if judge.policy.keeps(token) {
+            let held = self.tokens.hold(token, token.token().digest(), now);
+            // What let the request in may have been replaced meanwhile.
+            held.is_judged_by(&judge, now);
+            if held.is_good() {
+                entry.newest = held;
+            }
+        }
+    }
+
+    /// What a request was judged by may have been replaced before its stream could be found here.
+    fn judge_anew(&self, held: &HeldToken) {
+        held.is_judged_by(&self.judge.load(), self.clock.instant());
     }
 
     /// Takes one stream out; what is left of its entry, if it is the last, is its token.
@@ -247,8 +259,10 @@ impl Tenure {
             return false;
         }
         let Some(held) = self.streams.leave(self.key, self.number) else { return false };
-        (self.number, self.ended) = self.streams.join(key, (held, Reach::Session), number, drain);
+        let joining = (Arc::clone(&held), Reach::Session);
+        (self.number, self.ended) = self.streams.join(key, joining, number, drain);
         self.key = key;
+        self.streams.judge_anew(&held);
         true
     }
 }

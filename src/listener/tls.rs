@@ -100,7 +100,12 @@ impl Handshakes {
     pub fn replace(&self, settings: ServerTls) -> Result<(), TlsError> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         self.install(&settings.material, settings.require_client_certificate)?;
+        let has_changed = settings.material != followed.settings.material;
         *followed = Followed { settings, refused: None };
+        if has_changed {
+            // Whoever looks next finds nothing new: it is counted here, or nowhere.
+            self.say(None);
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 mod back_pressure;
 mod configuration;
 mod credentials;
+mod faults;
 mod framing;
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 #[path = "../integration/harness.rs"]
@@ -18,6 +19,7 @@ mod introspection;
 mod introspection_cache;
 mod introspection_questions;
 mod jwt;
+mod lifecycle;
 mod lists;
 mod messages;
 mod metadata;
@@ -28,6 +30,7 @@ mod passthrough;
 mod pipelines;
 mod reload;
 mod responses;
+mod rotation;
 mod secrecy;
 mod session_keys;
 mod sessions;

@@ -1,8 +1,9 @@
 //! Reloads that should do no harm: files that are not what they should be, and reloads under load.
 //!
 //! Rows of group Q that are proven elsewhere: Q01 to Q07 where configurations are read
-//! (`src/config/tests`), Q11 and Q13 in `integration::reload`, Q15 and Q16 in
-//! `integration::operators`. The memory of a process that reloads for days is not measured here.
+//! (`src/config/tests`), Q11 in `integration::reload`, Q12 in `src/reload/tests.rs` as well, Q13 in
+//! `rotation`, Q15 in `lifecycle` and Q16 in `integration::operators`. The memory of a process that
+//! reloads again and again under load is measured by `tests/soak`.
 
 use std::{
     fs,

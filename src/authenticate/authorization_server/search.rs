@@ -11,12 +11,15 @@ use super::AuthorizationServer;
 use crate::authenticate::discovery::{self, Discovered, DiscoveryError};
 
 impl AuthorizationServer {
-    /// Begins with the metadata that another one has found at the same place, with the same trust.
-    pub fn learn_from(&self, other: &Self) {
+    /// Begins with the metadata that another one has found at the same place, with the same trust,
+    /// when it looked for the same in it.
+    pub(super) fn learn_from(&self, other: &Self) {
         let (ours, theirs) = (&self.settings, &other.settings);
         let is_same_document = ours.issuer == theirs.issuer
             && ours.metadata_url == theirs.metadata_url
             && ours.metadata == theirs.metadata
+            && ours.access_tokens == theirs.access_tokens
+            && ours.client.shows_certificate() == theirs.client.shows_certificate()
             && ours.tls_ca_pem == theirs.tls_ca_pem
             && ours.insecure_allow_http == theirs.insecure_allow_http
             && self.needs_whole_document == other.needs_whole_document;
@@ -100,7 +103,8 @@ mod tests {
         let mut settings = settings("http://127.0.0.1:1");
         settings.access_tokens = AccessTokens::Auto;
         let metrics = Metrics::new().unwrap().authorization_server("corp");
-        let server = AuthorizationServer::start(Arc::new(settings), false, metrics, means).unwrap();
+        let server =
+            AuthorizationServer::start(Arc::new(settings), false, metrics, means, None).unwrap();
         assert_eq!(tasks.len(), 2, "it looks for metadata and for keys");
         drop(server);
         tasks.close();

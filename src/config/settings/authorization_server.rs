@@ -169,6 +169,11 @@ impl ClientAuthentication {
             Self::TlsClientAuth { .. } => "tls_client_auth",
         }
     }
+
+    /// Whether the connection shows a certificate of ours.
+    pub fn shows_certificate(&self) -> bool {
+        matches!(self, Self::TlsClientAuth { .. })
+    }
 }
 
 /// `introspection` (RFC 7662).

@@ -181,6 +181,11 @@ impl HeldToken {
         is_newest(identity, &state.identity, reach)
     }
 
+    /// Whether nothing is known against it.
+    pub(super) fn is_good(&self) -> bool {
+        self.lock().standing == Standing::Good
+    }
+
     /// Looks how it stands; whoever hears that it is due must ask.
     pub(super) fn look(&self, now: Moment) -> Outlook {
         let mut state = self.lock();

@@ -19,18 +19,25 @@ struct Route {
     drain: CancellationToken,
 }
 
+fn policy() -> AccessPolicy {
+    let required: Scope = ["notes.read".parse().unwrap()].into_iter().collect();
+    let rules = Rules::new(<_>::default(), <_>::default());
+    AccessPolicy::Protected(Arc::new(Demands::new(required, rules)))
+}
+
 impl Route {
     fn new() -> Self {
+        Self::of("https://as.example")
+    }
+
+    fn of(issuer: &str) -> Self {
         let clock = Arc::new(ManualClock::new());
         let background =
             Background::new(Handle::current(), TaskTracker::new(), CancellationToken::new());
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let tokens = TestTokens::new(settings("https://as.example"), &shared, &background);
-        let required: Scope = ["notes.read".parse().unwrap()].into_iter().collect();
-        let rules = Rules::new(<_>::default(), <_>::default());
-        let policy = AccessPolicy::Protected(Arc::new(Demands::new(required, rules)));
+        let tokens = TestTokens::new(settings(issuer), &shared, &background);
         let authenticator = Arc::clone(&tokens.authenticator);
-        let streams = OpenStreams::new("notes", authenticator, policy, shared, background);
+        let streams = OpenStreams::new("notes", authenticator, policy(), shared, background);
         Self { tokens, clock, streams, drain: CancellationToken::new() }
     }
 
@@ -160,4 +167,16 @@ async fn raw_token_is_held_only_where_it_must_be_asked_about() {
     let signed = route.tokens.signed("b", r#"{"sub":"alice","exp":9999999999}"#);
     let held = route.streams.tokens.hold(&signed, signed.token().digest(), route.clock.instant());
     assert!(held.token().is_none());
+}
+
+/// A request that was let in by what was in force before shows its token after the change.
+#[tokio::test]
+async fn token_of_a_server_that_was_taken_away_keeps_nothing_open() {
+    let (route, other) = (Route::new(), Route::of("https://other.example"));
+    let stream = route.open(&route.token("a", 60.0), ONE);
+    let late = route.token("b", 600.0);
+    route.streams.judge_by(Arc::clone(&other.tokens.authenticator), policy());
+    route.streams.shown(&late, ONE);
+    route.pass(0);
+    assert!(stream.ended().is_cancelled());
 }

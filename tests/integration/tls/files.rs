@@ -3,6 +3,8 @@
 
 use std::{fs, os::unix::fs::symlink};
 
+use gatehouse::reload::Outcome;
+
 use crate::harness::{
     NOTES, assert_answered,
     clock::eventually_heard,
@@ -102,6 +104,20 @@ async fn links_that_are_swapped_are_followed() {
     symlink("..two", world.folder.join("..data_tmp")).unwrap();
     fs::rename(world.folder.join("..data_tmp"), &data).unwrap();
     serves(&world, &renewed.certificate).await;
+}
+
+/// Whoever reads the files first, a reload or the look at them: a change counts once.
+#[tokio::test]
+async fn certificate_that_a_reload_brings_counts_once() {
+    let world = TlsWorld::start().await;
+    let renewed = world.authority.identity(NAME);
+    renewed.write(&world.folder);
+    let section = "listen:\n  tls: {certificate: FOLDER/tls.crt, private_key: FOLDER/tls.key}\n";
+    let section = section.replace("FOLDER", world.folder.to_str().unwrap());
+    let outcome = world.world.reload(&format!("{section}{NOTES}"));
+    assert_eq!(outcome, Outcome::Applied);
+    serves(&world, &renewed.certificate).await;
+    world.world.gateway.counts(&reloads("changed"), 1.0).await;
 }
 
 /// R10: nothing that was agreed under other rules is resumed.
