@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The compose file: read by Docker Compose, its parts in agreement (compose.py), its configurations
 # checked. It is not brought up: that needs Docker and a registry.
 #

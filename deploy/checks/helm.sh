@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The chart: linted, rendered with each file of checks/values, validated and judged like the manifests;
 # bad values are refused by its schema. It is not installed anywhere.
 #

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The image: linted, built from the binary, and run read-only, without capabilities, without a network,
 # as the user the image names, with no system call but those that the systemd unit allows.
 #

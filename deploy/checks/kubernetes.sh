@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The manifests: every base and overlay rendered, validated against the API's schema, judged by
 # manifests.py, and its configuration checked by the binary. Nothing is applied to a cluster.
 #

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Dashboard and alerts: a running gateway's metrics are linted, every metric and label that is named
 # exists, every query parses, and the alerts fire when they should. The dashboard is not shown by a Grafana.
 #

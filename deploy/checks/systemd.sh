@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The unit: understood by systemd without a warning, and as confined as it was. It is not started here:
 # no systemd runs. checks/image.sh runs the binary under the unit's filter of system calls.
 #
