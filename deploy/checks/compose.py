@@ -77,7 +77,8 @@ def main():
     keycloak = check_services(services, resolved["networks"], server, routes)
     issuer = f"{keycloak['environment']['KC_HOSTNAME']}/realms/{realm['realm']}"
     need(server["issuer"] == issuer, f"Keycloak calls itself {issuer}")
-    check_realm(server, routes, settings["public_url"], realm, services["gatehouse"]["environment"]["INTROSPECTION_SECRET"])
+    secret = services["gatehouse"]["environment"]["INTROSPECTION_SECRET"]
+    check_realm(server, routes, settings["public_url"], realm, secret)
     if problems:
         raise SystemExit("\n".join(problems))
 

@@ -4,12 +4,15 @@
 #
 # Wants kubectl, kubernetes-validate (PyPI) and its Python.
 
-# The schema knows nothing of the Prometheus operator's kinds; manifests.py does.
+# Against the oldest version that the manifests are for, and the newest. The schemas know nothing of the
+# Prometheus operator's kinds; manifests.py does.
 validate() {
-    local said
-    said=$(kubernetes-validate --strict --quiet "$1" 2>&1) || fail "$said"
-    said=$(grep -vE "Couldn't find schema for kind (ServiceMonitor|PrometheusRule) " <<<"$said" || true)
-    [ -z "$said" ] || fail "$said"
+    local said version
+    for version in 1.30 1.37; do
+        said=$(kubernetes-validate --strict --quiet --kubernetes-version "$version" "$1" 2>&1) || fail "$said"
+        said=$(grep -vE "Couldn't find schema for kind (ServiceMonitor|PrometheusRule) " <<<"$said" || true)
+        [ -z "$said" ] || fail "$said"
+    done
 }
 
 judge() {

@@ -131,7 +131,8 @@ def main():
     rules.write_text(yaml.safe_dump(as_rules(queries)))
     if problems:
         raise SystemExit("\n".join(problems))
-    print(f"  {len(queries)} queries and all alerts name metrics that exist, {len(named & scraped)} of {len(named)} scraped")
+    print(f"  {len(queries)} queries and all alerts name metrics that exist")
+    print(f"  {len(named & scraped)} of {len(named)} series were scraped")
     if unused := sorted({re.sub("_(bucket|sum|count)$", "", name) for name in series}
                         - {re.sub("_(bucket|sum|count)$", "", name) for name in named}):
         print(f"  on no panel: {', '.join(unused)}")

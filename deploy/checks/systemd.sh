@@ -19,6 +19,7 @@ check_systemd() {
     said=$(systemd-analyze verify --recursive-errors=no "$work/units/gatehouse.service" 2>&1 || true)
     grep -q 'ProtectHomes' <<<"$said" || fail "an unknown key is accepted"
     # From 0, confined, to 10, not at all; 15 stands for 1.5.
-    systemd-analyze security --offline=true --threshold=15 --no-pager "$unit" >"$work/said" || fail "$(cat "$work/said")"
+    systemd-analyze security --offline=true --threshold=15 --no-pager "$unit" >"$work/said" ||
+        fail "$(cat "$work/said")"
     tail -n 1 "$work/said"
 }
