@@ -1,17 +1,19 @@
 //! The public listener: accepting connections and serving HTTP/1.1 and HTTP/2 on them.
 //!
 //! 1. At most `max_connections` in the process; more are answered 503 and closed.
-//! 2. What protocol a connection speaks is told under a deadline that starts at accept.
+//! 2. Who the peer is, a load balancer says first where that is configured ([`proxy_protocol`]).
+//! 3. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
-//! 3. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
-//! 4. A connection that takes no bytes for a minute is closed; a client that left is noticed.
-//! 5. Draining: nothing new is accepted, connections end after what they are doing.
+//! 4. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
+//! 5. A connection that takes no bytes for a minute is closed; a client that left is noticed.
+//! 6. Draining: nothing new is accepted, connections end after what they are doing.
 //!
 //! Each worker has a listener of its own on the shared address.
 
 mod balance;
 mod frames;
 mod handshake;
+pub mod proxy_protocol;
 mod serve;
 mod stall;
 mod streams;

@@ -31,16 +31,27 @@ use crate::{
 
 impl Connection {
     /// Serves a connection to its end.
-    pub(super) async fn run(self, stream: TcpStream) {
+    pub(super) async fn run(mut self, stream: TcpStream) {
         let _open = OpenConnection::new(&self.service.metrics.connections);
         self.serve(stream).await;
     }
 
-    async fn serve(&self, stream: TcpStream) {
+    async fn serve(&mut self, mut stream: TcpStream) {
         let deadline = Instant::now() + self.limits.header_timeout;
         let socket = SockRef::from(&stream);
         if stream.set_nodelay(true).and(socket.set_tcp_keepalive(&KEEPALIVE)).is_err() {
             return;
+        }
+        if self.is_passed_on() {
+            let drain = self.service.drain.clone();
+            // Boxed, as the next: only few need its room.
+            let is_introduced = tokio::select! {
+                is_introduced = Box::pin(self.introduce(&mut stream, deadline)) => is_introduced,
+                () = drain.cancelled() => return,
+            };
+            if !is_introduced {
+                return;
+            }
         }
         if let Some(handshakes) = &self.service.tls {
             // Apart, so that a plain connection does not need its room.

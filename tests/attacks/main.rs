@@ -27,6 +27,7 @@ mod oracle;
 mod origins;
 mod passthrough;
 mod pipelines;
+mod proxy_protocol;
 mod reload;
 mod responses;
 mod secrecy;

@@ -134,6 +134,16 @@ impl TlsWorld {
         name: &str,
     ) -> io::Result<TlsClient> {
         let stream = TcpStream::connect(self.world.gateway.address()).await?;
+        self.connect_over(stream, config, name).await
+    }
+
+    /// As [`Self::connect_with`], over a connection that has been used already.
+    pub(crate) async fn connect_over(
+        &self,
+        stream: TcpStream,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<TlsClient> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connector = TlsConnector::from(Arc::clone(config));
         let stream = within("a handshake", connector.connect(name, stream)).await?;
