@@ -36,7 +36,7 @@ use crate::{
     config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
     gateway::{Gateway, ReadBudget},
-    listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
+    listener::{self, Balance, Descriptors, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     reload::{
         Outcome, Reloader, TlsReplacement,
@@ -112,6 +112,7 @@ impl App {
             bind_admin(admin_address).map_err(bind_error("admin.address", admin_address))?;
         let admin_address = admin_socket.local_addr()?;
 
+        let room = Descriptors::claim(settings.listen.limits.max_connections, workers);
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let runtime = OwnRuntime::new()?;
         let background_tasks = TaskTracker::new();
@@ -135,8 +136,9 @@ impl App {
             address: admin_address,
         };
         let (background_here, background_gone) = mpsc::channel(1);
+        let (counted, draining) = (metrics.clone(), drain.clone());
         let serving =
-            Serving { in_force, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
+            Serving { in_force, clock, metrics: counted, drain: draining, handshakes, room };
         let workers_gone = serving.start_workers(sockets)?;
         let (here, ended) = (background_here.clone(), stop.clone());
         run_background(runtime, here, async move {
@@ -227,6 +229,7 @@ struct Serving {
     metrics: Metrics,
     drain: CancellationToken,
     handshakes: Option<Arc<Handshakes>>,
+    room: Descriptors,
 }
 
 impl Serving {
@@ -251,7 +254,8 @@ impl Serving {
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
-                turned_away: Semaphore::new(MAX_TURNED_AWAY),
+                room: self.room.connections,
+                turned_away: Semaphore::new(self.room.turned_away),
             };
             let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
@@ -362,9 +366,6 @@ const TASKS_BETWEEN_LOOKS: u32 = 251;
 
 /// What ending the process takes of `drain_timeout`.
 const CUTTING: Duration = Duration::from_millis(100);
-
-/// Connections of one worker beyond the limit that are answered at once.
-const MAX_TURNED_AWAY: usize = 256;
 
 fn registered() -> prometheus::Result<Metrics> {
     let metrics = Metrics::new()?;

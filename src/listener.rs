@@ -1,6 +1,7 @@
 //! The public listener: accepting connections and serving HTTP/1.1 and HTTP/2 on them.
 //!
-//! 1. At most `max_connections` in the process; more are answered 503 and closed.
+//! 1. At most `max_connections` in the process, and no more than it has descriptors for; more are
+//!    answered 503 and closed.
 //! 2. Who the peer is, a load balancer says first where that is configured ([`proxy_protocol`]).
 //! 3. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
@@ -11,6 +12,7 @@
 //! Each worker has a listener of its own on the shared address.
 
 mod balance;
+mod descriptors;
 mod frames;
 mod handshake;
 pub mod proxy_protocol;
@@ -24,12 +26,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use self::balance::{Counted, Handed};
-pub use self::{balance::Balance, tls::Handshakes};
+pub use self::{balance::Balance, descriptors::Descriptors, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
@@ -62,6 +64,8 @@ pub struct Service {
     pub tasks: TaskTracker,
     /// Cancelled when no more shall be accepted and connections shall end.
     pub drain: CancellationToken,
+    /// How many connections the process has descriptors for.
+    pub room: usize,
     /// How many connections beyond the limit may be told so at once; more are closed unanswered.
     pub turned_away: Semaphore,
 }
@@ -105,6 +109,7 @@ impl Listener {
     /// Accepts connections until draining begins.
     pub async fn run(mut self) {
         let drain = self.service.drain.clone();
+        let mut last_said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -123,10 +128,15 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => self.begin(stream, peer),
+                // The client's own doing: the next one does not wait for it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of descriptors, say: the kernel keeps the connection waiting, and so do
                     // we, rather than spin.
-                    warn!(error = %error, "accepting a connection failed");
+                    if last_said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                        warn!(error = %error, "accepting a connection failed; trying again");
+                        last_said = Some(Instant::now());
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -136,7 +146,7 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let limits = service.gateway.limits();
-        let counted = self.balance.count(limits.max_connections);
+        let counted = self.balance.count(limits.max_connections.min(service.room));
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
@@ -160,4 +170,5 @@ struct Connection {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const SAY_AGAIN: Duration = Duration::from_mins(1);
 const BACKLOG: i32 = 1024;

@@ -92,6 +92,10 @@ impl Process {
         eventually(message, look).await
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many descriptors and threads it has.
     pub(crate) fn resources(&self) -> (usize, usize) {
         let count = |what: &str| {
