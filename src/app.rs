@@ -125,7 +125,7 @@ impl App {
             network: Network::Open,
             workers,
         };
-        let handshakes = handshakes(&settings, &surroundings)?;
+        let handshakes = handshakes(&settings, &surroundings, &drain)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
         let tls = replacement(handshakes.clone());
         let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), tls, surroundings));
@@ -309,10 +309,11 @@ fn replacement(handshakes: Option<Arc<Handshakes>>) -> Option<TlsReplacement> {
 fn handshakes(
     settings: &Settings,
     surroundings: &Surroundings,
+    drain: &CancellationToken,
 ) -> Result<Option<Arc<Handshakes>>, TlsError> {
     let Some(tls) = settings.listen.tls.clone() else { return Ok(None) };
     let (clock, metrics) = (Arc::clone(&surroundings.clock), surroundings.metrics.clone());
-    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics)?);
+    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics, drain)?);
     surroundings.background.spawn(Arc::clone(&handshakes).follow(ProcessEnvironment));
     Ok(Some(handshakes))
 }

@@ -3,6 +3,7 @@
 //! However it ends, the connection is bounded, nothing refused reaches the upstream, and other
 //! clients are served meanwhile.
 
+mod farewell;
 mod fields;
 
 use tokio::{

@@ -39,4 +39,5 @@ mod slow_peers;
 mod streams;
 mod targets;
 mod tls;
+mod tls_changes;
 mod upstream_framing;

@@ -2,13 +2,14 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use gatehouse::reload::Outcome;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
@@ -105,16 +106,17 @@ impl TlsWorld {
         authority.identity(NAME).write(&folder);
         fs::write(folder.join("clients.pem"), &clients.pem).unwrap();
         let parties = Parties::start().await;
-        let section = format!(
-            "listen:\n  tls:\n    certificate: FOLDER/tls.crt\n    private_key: FOLDER/tls.key{tls}{listen}\n"
-        );
-        let section = section.replace("FOLDER", folder.to_str().unwrap());
-        let yaml = parties.fill(&format!("{section}{NOTES}"));
+        let yaml = parties.fill(&yaml(&folder, tls, listen));
         let gateway = TestGateway::prepare(&yaml).https().start();
         gateway.ready().await;
         let Parties { authorization_server, upstream } = parties;
         let world = World { gateway, authorization_server, upstream };
         Self { world, authority, folder }
+    }
+
+    /// Puts other lines of `listen.tls` in force.
+    pub(crate) fn reload(&self, tls: &str) -> Outcome {
+        self.world.reload(&yaml(&self.folder, tls, ""))
     }
 
     /// What a client trusts and offers.
@@ -275,6 +277,14 @@ impl TlsClient {
 /// The DER form of a PEM certificate.
 pub(crate) fn der(pem: &str) -> Vec<u8> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+}
+
+fn yaml(folder: &Path, tls: &str, listen: &str) -> String {
+    let section = format!(
+        "listen:\n  tls:\n    certificate: FOLDER/tls.crt\n    private_key: FOLDER/tls.key{tls}{listen}\n"
+    );
+    let section = section.replace("FOLDER", folder.to_str().unwrap());
+    format!("{section}{NOTES}")
 }
 
 fn folder() -> PathBuf {
