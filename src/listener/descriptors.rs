@@ -27,12 +27,13 @@ impl Descriptors {
         let limit = raise();
         let divided = Self::divide(limit, workers);
         if divided.connections < max_connections {
+            let needed = max_connections.saturating_mul(2) + OWN + MAX_TURNED_AWAY * workers;
             warn!(
                 open_files = limit,
                 max_connections,
                 served = divided.connections,
                 "listen.limits.max_connections is more than the limit of open files has room for; \
-                 raise that (ulimit -n, LimitNOFILE=) to twice as many and {OWN} more, or lower it"
+                 raise that (ulimit -n, LimitNOFILE=) to {needed}, or lower it"
             );
         }
         divided
@@ -79,7 +80,7 @@ mod tests {
             (64, 2, 1, 4),
             (256, 1, 48, 32),
             (1024, 2, 384, 64),
-            (1024, 64, 416, 2),
+            (1024, 64, 384, 2),
             (20_768, 2, 10_064, 256),
             (usize::MAX, 64, (usize::MAX - 128 - 64 * 256) / 2, 256),
         ] {

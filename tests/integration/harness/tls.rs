@@ -167,7 +167,7 @@ impl TlsWorld {
 
 impl Identity {
     /// Puts it where the gateway looks.
-    pub(crate) fn write(&self, folder: &std::path::Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join("tls.crt"), &self.certificate).unwrap();
         fs::write(folder.join("tls.key"), &self.key).unwrap();
     }
