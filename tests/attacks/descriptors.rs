@@ -14,16 +14,16 @@ use crate::harness::{
 };
 
 /// The binary, with so many open files at most.
-struct Limited {
-    process: Process,
-    parties: Parties,
-    address: SocketAddr,
+pub(crate) struct Limited {
+    pub(crate) process: Process,
+    pub(crate) parties: Parties,
+    pub(crate) address: SocketAddr,
     admin: SocketAddr,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Limited {
-    async fn start(open_files: &str) -> Self {
+    pub(crate) async fn start(open_files: &str) -> Self {
         let parties = Parties::start().await;
         let [address, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let yaml = format!(
@@ -41,7 +41,7 @@ impl Limited {
         Self { process, parties, address, admin, token }
     }
 
-    fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Call {
         let call = Call::new(self.address, "POST", "/notes").bearer(&self.token);
         call.header("Content-Type", "application/json").body(PING)
     }

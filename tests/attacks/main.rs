@@ -40,4 +40,5 @@ mod streams;
 mod targets;
 mod tls;
 mod tls_changes;
+mod tls_peers;
 mod upstream_framing;

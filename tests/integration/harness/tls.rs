@@ -72,7 +72,11 @@ impl Authority {
         })
     }
 
-    fn identity_with(&self, name: &str, adapt: impl FnOnce(&mut CertificateParams)) -> Identity {
+    pub(crate) fn identity_with(
+        &self,
+        name: &str,
+        adapt: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         adapt(&mut params);
