@@ -11,6 +11,9 @@
 //! 6. When it changes whom clients' certificates are taken from, connections that were let in before
 //!    end as in draining: what they are doing goes on, what is new needs a new handshake.
 //!
+//! Whether a client's certificate has been revoked is not asked: what shall not be let in any more is
+//! left to its end, or to another authority.
+//!
 //! The name a client asks for (SNI) chooses nothing here: one certificate is served, and the Host is
 //! judged with the request (421).
 
