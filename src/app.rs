@@ -255,7 +255,7 @@ impl Serving {
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
                 room: self.room.connections,
-                turned_away: Semaphore::new(self.room.turned_away),
+                turned_away: Arc::new(Semaphore::new(self.room.turned_away)),
             };
             let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());

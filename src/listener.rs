@@ -26,7 +26,10 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
@@ -67,7 +70,19 @@ pub struct Service {
     /// How many connections the process has descriptors for.
     pub room: usize,
     /// How many connections beyond the limit may be told so at once; more are closed unanswered.
-    pub turned_away: Semaphore,
+    pub turned_away: Arc<Semaphore>,
+}
+
+impl Service {
+    /// A place for telling one connection that there are too many; nothing when it is closed
+    /// unanswered.
+    fn place_to_turn_away(&self) -> Option<OwnedSemaphorePermit> {
+        if self.tls.is_some() {
+            // An answer would cost a handshake, the dearest thing there is to waste.
+            return None;
+        }
+        Arc::clone(&self.turned_away).try_acquire_owned().ok()
+    }
 }
 
 /// Binds one socket for each worker.
@@ -148,8 +163,14 @@ impl Listener {
         let limits = service.gateway.limits();
         let counted = self.balance.count(limits.max_connections.min(service.room));
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
+        let place = if counted.is_none() { service.place_to_turn_away() } else { None };
+        if counted.is_none() && place.is_none() {
+            // Here and now: a task would hold the descriptor until it is run.
+            return;
+        }
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
+            let _place = place;
             match counted {
                 Some(counted) => {
                     Connection { service, peer, limits, _counted: counted }.run(stream).await;

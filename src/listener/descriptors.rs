@@ -11,6 +11,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{info, warn};
 
+use super::balance::INBOX;
+
 /// How the process divides its descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
@@ -27,7 +29,8 @@ impl Descriptors {
         let limit = raise();
         let divided = Self::divide(limit, workers);
         if divided.connections < max_connections {
-            let needed = max_connections.saturating_mul(2) + OWN + MAX_TURNED_AWAY * workers;
+            let needed =
+                max_connections.saturating_mul(2) + OWN + (MAX_TURNED_AWAY + INBOX) * workers;
             warn!(
                 open_files = limit,
                 max_connections,
@@ -42,7 +45,9 @@ impl Descriptors {
     fn divide(limit: usize, workers: usize) -> Self {
         let workers = workers.max(1);
         let turned_away = (limit / 8 / workers).clamp(1, MAX_TURNED_AWAY);
-        let left = limit.saturating_sub(OWN).saturating_sub(turned_away.saturating_mul(workers));
+        let handed_over = workers.saturating_mul(INBOX).min(limit / 8);
+        let reserved = OWN + turned_away.saturating_mul(workers) + handed_over;
+        let left = limit.saturating_sub(reserved);
         // One is always served, lest a limit nobody meant lock everybody out.
         Self { connections: (left / 2).max(1), turned_away }
     }
@@ -78,11 +83,11 @@ mod tests {
         for (limit, workers, connections, turned_away) in [
             (0, 1, 1, 1),
             (64, 2, 1, 4),
-            (256, 1, 48, 32),
-            (1024, 2, 384, 64),
-            (1024, 64, 384, 2),
-            (20_768, 2, 10_064, 256),
-            (usize::MAX, 64, (usize::MAX - 128 - 64 * 256) / 2, 256),
+            (256, 1, 40, 32),
+            (1024, 2, 368, 64),
+            (1024, 64, 320, 2),
+            (20_768, 2, 10_048, 256),
+            (usize::MAX, 64, (usize::MAX - 128 - 64 * 272) / 2, 256),
         ] {
             let divided = Descriptors::divide(limit, workers);
             assert_eq!(divided, Descriptors { connections, turned_away }, "{limit} {workers}");

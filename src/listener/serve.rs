@@ -233,13 +233,8 @@ fn finding(fault: WireFault) -> Inadmissible {
     }
 }
 
-/// Answers a connection that is one too many, and closes it; over TLS it is closed unanswered.
+/// Answers a connection that is one too many, and closes it.
 pub(super) async fn turn_away(stream: TcpStream, service: &Service) {
-    if service.tls.is_some() {
-        // An answer would cost a handshake, the dearest thing there is to waste.
-        return;
-    }
-    let Ok(_place) = service.turned_away.try_acquire() else { return };
     let response = service.gateway.turn_away();
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
