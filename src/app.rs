@@ -37,7 +37,7 @@ use crate::{
     config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
     gateway::{Gateway, ReadBudget},
-    listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
+    listener::{self, Balance, Descriptors, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     reload::{
         Outcome, Reloader, TlsReplacement,
@@ -113,6 +113,7 @@ impl App {
             bind_admin(admin_address).map_err(bind_error("admin.address", admin_address))?;
         let admin_address = admin_socket.local_addr()?;
 
+        let room = Descriptors::claim(settings.listen.limits.max_connections, workers);
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let runtime = OwnRuntime::new()?;
         let background_tasks = TaskTracker::new();
@@ -125,7 +126,7 @@ impl App {
             network: Network::Open,
             workers,
         };
-        let handshakes = handshakes(&settings, &surroundings)?;
+        let handshakes = handshakes(&settings, &surroundings, &drain)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
         let tls = replacement(handshakes.clone());
         let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), tls, surroundings));
@@ -136,8 +137,9 @@ impl App {
             address: admin_address,
         };
         let (background_here, background_gone) = mpsc::channel(1);
+        let (counted, draining) = (metrics.clone(), drain.clone());
         let serving =
-            Serving { in_force, clock, metrics: metrics.clone(), drain: drain.clone(), handshakes };
+            Serving { in_force, clock, metrics: counted, drain: draining, handshakes, room };
         let workers_gone = serving.start_workers(sockets)?;
         let (here, ended) = (background_here.clone(), stop.clone());
         run_background(runtime, here, async move {
@@ -229,6 +231,7 @@ struct Serving {
     metrics: Metrics,
     drain: CancellationToken,
     handshakes: Option<Arc<Handshakes>>,
+    room: Descriptors,
 }
 
 impl Serving {
@@ -253,7 +256,8 @@ impl Serving {
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
-                turned_away: Semaphore::new(MAX_TURNED_AWAY),
+                room: self.room.connections,
+                turned_away: Arc::new(Semaphore::new(self.room.turned_away)),
             };
             let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
@@ -307,10 +311,11 @@ fn replacement(handshakes: Option<Arc<Handshakes>>) -> Option<TlsReplacement> {
 fn handshakes(
     settings: &Settings,
     surroundings: &Surroundings,
+    drain: &CancellationToken,
 ) -> Result<Option<Arc<Handshakes>>, TlsError> {
     let Some(tls) = settings.listen.tls.clone() else { return Ok(None) };
     let (clock, metrics) = (Arc::clone(&surroundings.clock), surroundings.metrics.clone());
-    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics)?);
+    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics, drain)?);
     surroundings.background.spawn(Arc::clone(&handshakes).follow(ProcessEnvironment));
     Ok(Some(handshakes))
 }
@@ -367,9 +372,6 @@ const CUTTING: Duration = Duration::from_millis(100);
 
 /// For what belongs to no request, when all workers are gone.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-
-/// Connections of one worker beyond the limit that are answered at once.
-const MAX_TURNED_AWAY: usize = 256;
 
 fn registered() -> prometheus::Result<Metrics> {
     let metrics = Metrics::new()?;

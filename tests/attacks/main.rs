@@ -7,7 +7,9 @@
 mod back_pressure;
 mod configuration;
 mod credentials;
+mod descriptors;
 mod faults;
+mod forwarded;
 mod framing;
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 #[path = "../integration/harness.rs"]
@@ -28,6 +30,7 @@ mod oracle;
 mod origins;
 mod passthrough;
 mod pipelines;
+mod proxy_protocol;
 mod reload;
 mod responses;
 mod rotation;
@@ -39,4 +42,6 @@ mod slow_peers;
 mod streams;
 mod targets;
 mod tls;
+mod tls_changes;
+mod tls_peers;
 mod upstream_framing;
