@@ -123,6 +123,7 @@ impl App {
             background,
             network: Network::Open,
             workers,
+            is_audited: true,
         };
         let handshakes = handshakes(&settings, &surroundings)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);

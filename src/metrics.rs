@@ -98,6 +98,8 @@ metrics! {
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
+    /// Lines of the audit stream that were lost, by why.
+    audit_lines_dropped: IntCounterVec = "gatehouse_audit_lines_dropped_total" ["reason"],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }

@@ -14,7 +14,10 @@ use crate::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         server_tls::{ServerTls, TlsMaterial},
-        settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry, TlsIdentity},
+        settings::{
+            Admin, AllowedHost, AllowedOrigin, AuditSettings, Limits, Listen, Telemetry,
+            TlsIdentity,
+        },
     },
     oauth::Secret,
 };
@@ -105,6 +108,13 @@ pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
         log_format: *log.format.value()?,
         log_level: log.level.value()?.0,
         access_log: file.access_log.value()?.0,
+        audit: match file.audit.value()? {
+            Some(file::Audit(file)) => Some(AuditSettings {
+                file: file.file.value()?.as_ref().map(|path| path.0.clone()),
+                client_address: file.client_address.value()?.0,
+            }),
+            None => None,
+        },
     })
 }
 
