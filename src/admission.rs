@@ -11,6 +11,7 @@
 //! Nothing is repaired: what is ambiguous is refused. `Authorization` is not looked at, for its
 //! refusals carry a challenge. HTTP methods are the router's business.
 
+pub mod forwarded;
 mod target;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};

@@ -34,7 +34,7 @@ use self::{
     record::Record,
 };
 use crate::{
-    admission::{self, Inadmissible, Target},
+    admission::{self, Inadmissible, Target, forwarded},
     authenticate::{
         AuthenticateError,
         bearer::{self, CredentialsError},
@@ -126,7 +126,9 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         // The one look at what is in force: request and response see nothing newer.
         let snapshot = self.in_force.load();
-        let is_trusted = is_trusted(&snapshot, arrival.peer.ip);
+        let trusted = &snapshot.settings.listen.trusted_proxies;
+        let way = forwarded::read(&parts.headers, arrival.peer.ip, trusted);
+        let is_trusted = !matches!(way, Ok(None));
         let access_log = snapshot.settings.telemetry.access_log;
         let NewId { request_id, traceparent } = self.ids.next();
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
@@ -138,12 +140,12 @@ impl Gateway {
         let refusable = Refusable::new(&parts);
         let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
-        let served = match admission::admit(&parts, arrival.finding) {
-            Ok(target) => {
+        let admitted = admission::admit(&parts, arrival.finding);
+        let served = match admitted.and_then(|target| Ok((target, way?))) {
+            Ok((target, way)) => {
                 let Peer { text: peer, is_secure, .. } = arrival.peer;
                 // Boxed: each stage's future would have room for it twice.
-                let head =
-                    Box::new(Head { parts, target, peer, is_secure, is_trusted, traceparent });
+                let head = Box::new(Head { parts, target, peer, is_secure, way, traceparent });
                 self.serve(&snapshot, head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
@@ -308,11 +310,6 @@ impl Gateway {
         let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
         Some(Glance::at(&read))
     }
-}
-
-fn is_trusted(snapshot: &Snapshot, peer: IpAddr) -> bool {
-    let networks = &snapshot.settings.listen.trusted_proxies;
-    networks.iter().any(|network| network.contains(&peer))
 }
 
 /// Reads the body of a request without credentials, and lets it in when none are needed.

@@ -4,14 +4,20 @@
 //!    section 7.6.1), named by `Connection`, ours, or dangerous to somebody who trusts them.
 //! 2. Names are compared with `_` and `.` read as `-`, for many servers do the same
 //!    (advisory CVE-2025-64484).
-//! 3. Forwarding fields are believed from trusted proxies only.
+//! 3. Forwarding fields are believed from trusted proxies only. The way of a request is told in
+//!    `X-Forwarded-*` alone: what came as `Forwarded` is said in them, and that field never passes,
+//!    lest an upstream that prefers it hear of another way.
 //! 4. A response loses what would speak for us or to us: challenges, cookies, CORS, server names.
 //!
 //! Unknown fields pass in both directions.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::admission::{self, mcp};
+use crate::admission::{
+    self,
+    forwarded::{Way, X_FORWARDED_FOR, X_FORWARDED_PROTO},
+    mcp,
+};
 
 /// The facts that we tell the upstream about a request.
 #[derive(Clone, Debug)]
@@ -20,8 +26,8 @@ pub struct Forwarded {
     pub peer: HeaderValue,
     /// Whether the connection is behind TLS.
     pub is_secure: bool,
-    /// Whether that is a trusted proxy, whose own forwarding fields count.
-    pub is_trusted: bool,
+    /// What that says of the way before it, when it is a trusted proxy.
+    pub way: Option<Box<Way>>,
     /// What we call the request.
     pub request_id: HeaderValue,
     /// The host that the client addressed.
@@ -36,22 +42,21 @@ pub fn for_upstream(
     forwarded: Forwarded,
     configured: &[(HeaderName, HeaderValue)],
 ) -> HeaderMap {
-    let (mut sent_chain, mut sent_proto) = (None, None);
-    if forwarded.is_trusted {
-        sent_chain = joined(&headers, &X_FORWARDED_FOR);
-        sent_proto = headers.get(X_FORWARDED_PROTO).cloned();
-    }
+    let is_trusted = forwarded.way.is_some();
+    let (sent_chain, sent_proto) = match forwarded.way {
+        Some(way) => (way.chain, way.scheme),
+        None => (None, None),
+    };
     let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
     let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
     keep_only(&mut headers, |name| {
-        passes_upstream(name, forwarded.is_trusted)
+        passes_upstream(name, is_trusted)
             && !is_ours(name)
             && (traceparent.is_some() || *name != TRACESTATE)
     });
     headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
-    let is_scheme = |value: &HeaderValue| matches!(value.as_bytes(), b"http" | b"https");
     let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
-    headers.insert(X_FORWARDED_PROTO, sent_proto.filter(is_scheme).unwrap_or(own_proto));
+    headers.insert(X_FORWARDED_PROTO, sent_proto.unwrap_or(own_proto));
     headers.insert(X_FORWARDED_HOST, forwarded.host);
     headers.insert(X_REQUEST_ID, forwarded.request_id);
     headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent));
@@ -94,7 +99,7 @@ fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     if is_hop_by_hop(text) || text.starts_with("x-gatehouse-") || text.starts_with("proxy-") {
         return false;
     }
-    if matches!(text, "forwarded" | "x-real-ip") || text.starts_with("x-forwarded-") {
+    if text == "x-real-ip" || text.starts_with("x-forwarded-") {
         return is_trusted && is_plain;
     }
     // Singleton fields of the protocol in another spelling could be read as the real ones.
@@ -109,6 +114,7 @@ fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
             | "content-length"
             | "cookie"
             | "expect"
+            | "forwarded"
             | "host"
             | "mcp-session-id"
             | "origin"
@@ -184,12 +190,6 @@ impl<'a> ConnectionOptions<'a> {
     }
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let values: Vec<&str> =
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!values.is_empty()).then(|| values.join(", "))
-}
-
 fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
     let Some(sent) = sent else { return peer };
     let text = format!("{sent}, {}", peer.to_str().unwrap_or_default());
@@ -243,9 +243,7 @@ fn eight_hex_digits(number: u64) -> [u8; 8] {
 /// `X-Request-Id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");

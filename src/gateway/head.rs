@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 
 use crate::{
-    admission::Target,
+    admission::{Target, forwarded::Way},
     authenticate::token_facts::Principal,
     forward::{
         self, Outgoing,
@@ -24,7 +24,8 @@ pub(super) struct Head {
     pub(super) target: Target,
     pub(super) peer: HeaderValue,
     pub(super) is_secure: bool,
-    pub(super) is_trusted: bool,
+    /// What a trusted proxy says of the way before it.
+    pub(super) way: Option<Box<Way>>,
     pub(super) traceparent: HeaderValue,
 }
 
@@ -37,9 +38,9 @@ impl Head {
         (body, filter): (RequestBody, Option<ListFilter>),
         is_listening: bool,
     ) -> Box<Outgoing> {
-        let Self { parts, target, peer, is_secure, is_trusted, traceparent } = *self;
+        let Self { parts, target, peer, is_secure, way, traceparent } = *self;
         let host = host(&parts.headers, &target);
-        let forwarded = Forwarded { peer, is_secure, is_trusted, request_id, host, traceparent };
+        let forwarded = Forwarded { peer, is_secure, way, request_id, host, traceparent };
         let Parts { method, headers, .. } = parts;
         Box::new(Outgoing {
             method,

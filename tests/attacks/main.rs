@@ -7,6 +7,7 @@
 mod back_pressure;
 mod configuration;
 mod credentials;
+mod forwarded;
 mod framing;
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
 #[path = "../integration/harness.rs"]

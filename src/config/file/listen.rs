@@ -24,7 +24,9 @@ section! {
         address: Address = "127.0.0.1:8080",
         /// TLS towards clients; without it the listener speaks plain HTTP/1.1 and HTTP/2.
         tls: Option<ListenTls> = null,
-        /// Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        /// Networks whose `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded` (RFC 7239) are
+        /// believed. A request with `X-Forwarded-For` and `Forwarded` that name different clients
+        /// is refused: have the proxy remove the one that it does not write.
         trusted_proxies: Vec<Placed<Network>> = [],
         /// What one peer may cost.
         limits: Limits = {},
