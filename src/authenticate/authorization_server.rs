@@ -27,7 +27,7 @@ use super::{
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, Verified},
-    key_set::KeySetError,
+    key_set::{KeySetError, source::KeySetReport},
     outbound::{Network, Outbound, OutboundError},
     provider::Provider,
     service_account::ServiceAccounts,
@@ -239,6 +239,16 @@ impl AuthorizationServer {
     /// What is known of it, once it is known.
     pub fn discovered(&self) -> Option<Arc<Discovered>> {
         self.discovered.load_full()
+    }
+
+    /// What is known of its keys, when tokens are verified by them.
+    pub fn key_set(&self) -> Option<KeySetReport> {
+        self.verifier.as_ref().map(|verifier| verifier.key_set())
+    }
+
+    /// What is counted of it.
+    pub fn metrics(&self) -> &AuthorizationServerMetrics {
+        &self.metrics
     }
 
     /// Which product it is, when it is a known one.

@@ -51,6 +51,7 @@ pub struct Refusal {
     pub client_id: Option<Box<str>>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 pub(super) fn as_text<S: Serializer>(time: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     rfc3339(*time).serialize(serializer)
 }
