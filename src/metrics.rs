@@ -225,7 +225,7 @@ impl RouteMetrics {
     /// Requests refused for their token or its scopes so far, by reason.
     pub fn denials(&self) -> Vec<(String, u64)> {
         let families = self.decisions.collect();
-        let all = families.iter().flat_map(|family| family.get_metric());
+        let all = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
         let denied = all.filter(|metric| {
             let has = |name: &str, value: &str| {
                 metric

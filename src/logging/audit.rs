@@ -44,7 +44,6 @@ impl AuditStream {
     pub fn open(file: Option<&Path>, metrics: &Metrics) -> io::Result<Arc<Self>> {
         let dropped = |reason| metrics.audit_lines_dropped.with_label_values(&[reason]);
         let is_reopen_due = Arc::<AtomicBool>::default();
-        let not_taken = dropped("queue_full");
         let failed = dropped("write_failed");
         let queue = match file {
             Some(path) => {
@@ -57,7 +56,7 @@ impl AuditStream {
             }
             None => start(Watched::new(io::stdout(), failed)),
         };
-        Ok(Arc::new(Self { queue, not_taken, is_reopen_due }))
+        Ok(Arc::new(Self { queue, not_taken: dropped("queue_full"), is_reopen_due }))
     }
 
     /// Has one line written, without its line break.

@@ -28,6 +28,18 @@ impl Html {
         self
     }
 
+    /// A text of this program's, where `backticks` set off what is written as it stands.
+    pub(super) fn prose(&mut self, text: &'static str) -> &mut Self {
+        for (index, part) in text.split('`').enumerate() {
+            if index % 2 == 1 {
+                self.raw("<code>").text(part).raw("</code>");
+            } else {
+                self.text(part);
+            }
+        }
+        self
+    }
+
     /// A text where there is one, and a dash where there is none.
     pub(super) fn text_or_dash(&mut self, text: Option<&str>) -> &mut Self {
         self.text(text.unwrap_or("\u{2013}"))

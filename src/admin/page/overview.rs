@@ -4,6 +4,7 @@ use super::{
     super::status::{Questions, Route, Server, Status},
     html::{Html, duration, readable},
 };
+use crate::config::{Problem, Severity};
 
 /// What it is, and whether it is ready.
 pub(super) fn header(page: &mut Html, status: &Status) {
@@ -21,7 +22,12 @@ pub(super) fn header(page: &mut Html, status: &Status) {
     let of = format!("{} of {}", connections.connections, connections.max_connections);
     page.fact("Connections", &of);
     page.fact("As of", &status.time.as_deref().map(readable).unwrap_or_default());
-    page.raw("</dl>\n</header>\n");
+    page.raw("</dl>\n<nav aria-label=\"On this page\"><a href=\"#routes\">Routes</a> ");
+    page.raw(
+        "<a href=\"#servers\">Authorization servers</a> <a href=\"#refusals\">Last refusals (",
+    );
+    page.number(status.refusals.len() as i128).raw(")</a> ");
+    page.raw("<a href=\"#configuration\">Configuration</a></nav>\n</header>\n");
 }
 
 /// What somebody must look after.
@@ -39,9 +45,11 @@ pub(super) fn alerts(page: &mut Html, status: &Status) {
     page.raw("<section class=\"alert\" aria-labelledby=\"rejected\">\n");
     page.raw("<h2 id=\"rejected\">The changed configuration is not in force</h2>\n<p>Read at ");
     page.time(last.time).raw(": ").text(&last.detail).raw("</p>\n");
-    if !last.problems.is_empty() {
+    let is_error = |problem: &&Problem| problem.severity == Severity::Error;
+    let errors: Vec<_> = last.problems.iter().filter(is_error).collect();
+    if !errors.is_empty() {
         page.raw("<ul>\n");
-        for problem in &last.problems {
+        for problem in errors {
             page.raw("<li><code>").text(&problem.to_string()).raw("</code></li>\n");
         }
         page.raw("</ul>\n");
@@ -173,7 +181,7 @@ fn keys(page: &mut Html, server: &Server) {
     let Some(keys) = &server.key_set else { return };
     let names =
         if keys.kids.is_empty() { String::new() } else { format!(": {}", listed(&keys.kids)) };
-    page.fact("Keys", &format!("{}{names}", keys.keys));
+    page.fact("Keys", &format!("{}{names}", keys.count));
     let age = keys.age_seconds.map(|age| format!("confirmed {} ago", duration(age)));
     let next = keys.next_fetch_seconds.map(|wait| format!("fetched again in {}", duration(wait)));
     let when: Vec<_> = age.into_iter().chain(next).collect();

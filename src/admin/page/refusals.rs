@@ -20,13 +20,12 @@ pub(super) fn lookup(page: &mut Html, status: &Status) {
         return;
     };
     page.raw("<div class=\"found\" id=\"found\">\n");
-    match &asked.refusal {
-        Some(refusal) => in_full(page, refusal),
-        None => {
-            page.raw("<p>There is no <code>").text(&asked.request_id);
-            page.raw("</code> among the last refusals. It was let through, or others have taken ");
-            page.raw("its place since: the log has the lines of all requests.</p>\n");
-        }
+    if let Some(refusal) = &asked.refusal {
+        in_full(page, refusal);
+    } else {
+        page.raw("<p>There is no <code>").text(&asked.request_id);
+        page.raw("</code> among the last refusals. It was let through, or others have taken ");
+        page.raw("its place since: the log has the lines of all requests.</p>\n");
     }
     page.raw("</div>\n</section>\n");
 }
@@ -35,7 +34,7 @@ fn in_full(page: &mut Html, refusal: &Refusal) {
     page.raw("<p class=\"headline\">");
     badge(page, refusal.status);
     page.raw("<strong>").text(refusal.reason).raw("</strong></p>\n");
-    page.raw("<p class=\"remedy\"><b>Remedy</b> ").text(refusal.remedy).raw("</p>\n");
+    page.raw("<p class=\"remedy\"><b>Remedy</b> ").prose(refusal.remedy).raw("</p>\n");
     page.raw("<p>").text(&refusal.detail).raw("</p>\n<dl class=\"facts\">\n");
     page.raw("<div><dt>Time</dt><dd>").time(refusal.time).raw("</dd></div>\n");
     page.fact("Route", refusal.route.as_deref().unwrap_or("none"));
@@ -75,7 +74,7 @@ fn one(page: &mut Html, refusal: &Refusal) {
     page.text(refusal.route.as_deref().unwrap_or("no route")).raw("</span> <code>");
     page.text(&operation(refusal)).raw("</code></p>\n");
     page.raw("<p class=\"detail\">").text(&refusal.detail).raw("</p>\n");
-    page.raw("<p class=\"remedy\"><b>Remedy</b> ").text(refusal.remedy).raw("</p>\n");
+    page.raw("<p class=\"remedy\"><b>Remedy</b> ").prose(refusal.remedy).raw("</p>\n");
     page.raw("<p class=\"who\">");
     if let Some(subject) = &refusal.subject {
         page.raw("subject <code>").text(subject).raw("</code> ");

@@ -41,7 +41,7 @@ pub(in crate::admin) struct Endpoints {
 
 #[derive(Debug, Serialize)]
 pub(in crate::admin) struct Keys {
-    pub(in crate::admin) keys: usize,
+    pub(in crate::admin) count: usize,
     /// The first of their names.
     pub(in crate::admin) kids: Vec<String>,
     pub(in crate::admin) age_seconds: Option<u64>,
@@ -122,7 +122,7 @@ fn read(server: &AuthorizationServer) -> Server {
 fn keys(report: KeySetReport) -> Keys {
     let cut = |text: &str| text.chars().take(MAX_CHARACTERS).collect();
     Keys {
-        keys: report.keys,
+        count: report.keys,
         kids: report.names.iter().take(MAX_NAMES).map(|name| cut(name)).collect(),
         age_seconds: report.age.map(|age| age.as_secs()),
         next_fetch_seconds: report.next_fetch.map(|wait| wait.as_secs()),

@@ -110,3 +110,44 @@ fn what_is_no_file_is_refused() {
     assert!(AuditStream::open(Some(&pipe), &metrics).is_err(), "it would wait for a reader");
     fs::remove_dir_all(&folder).unwrap();
 }
+
+/// Takes nothing until it is told to.
+struct Stuck(std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<Vec<u8>>);
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Closed: it takes everything from then on.
+        let _ = self.0.recv();
+        self.1.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// P09: an output that takes nothing keeps nobody waiting; what it lost is said where it is missing.
+#[test]
+fn output_that_is_stuck_blocks_nobody_and_the_stream_tells_of_every_line() {
+    let (release, stuck) = std::sync::mpsc::channel();
+    let (sender, written) = std::sync::mpsc::channel();
+    let metrics = Metrics::new().unwrap();
+    let dropped = |reason| metrics.audit_lines_dropped.with_label_values(&[reason]);
+    let output = Watched::new(Stuck(stuck, sender), dropped("write_failed"));
+    let not_taken = dropped("queue_full");
+    let stream = AuditStream { queue: start(output), not_taken, is_reopen_due: Arc::default() };
+    for _ in 0..20_000 {
+        stream.write(b"{}".to_vec());
+    }
+    let lost = dropped("queue_full").get();
+    assert!(lost >= 20_000 - 2 * 8192 && lost < 20_000, "{lost}");
+    drop(release);
+    drop(stream);
+    let text = String::from_utf8(written.iter().collect::<Vec<_>>().concat()).unwrap();
+    let lines = text.lines().filter(|line| *line == "{}").count() as u64;
+    let gaps =
+        text.lines().filter_map(|line| line.strip_prefix("{\"type\":\"audit_gap\",\"dropped\":"));
+    let missing: u64 = gaps.map(|rest| rest.trim_end_matches('}').parse::<u64>().unwrap()).sum();
+    assert_eq!((lines + missing, missing), (20_000, lost));
+}
