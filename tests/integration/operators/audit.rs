@@ -62,59 +62,58 @@ fn post(world: &World, scope: &str, body: &str) -> Call {
     world.gateway.post("/notes").bearer(&token).body(body)
 }
 
+/// What a line must say: status, outcome, reason, rule and required scopes.
+type Told = (u16, &'static str, Option<&'static str>, Option<&'static str>, Option<Value>);
+
+/// One call for each kind of decision.
+fn cases(world: &World) -> Vec<(Call, Told)> {
+    let reader = |body: &str| post(world, "notes.read", body);
+    let refused = |status, outcome, reason| (status, outcome, Some(reason), None, None);
+    let short = |status, rule, scopes| {
+        (status, "denied", Some("insufficient_scope"), Some(rule), Some(scopes))
+    };
+    vec![
+        (reader(&tool("add")), (200, "allowed", None, None, Some(json!(["notes.read"])))),
+        (world.call().body(tool("add")), refused(401, "denied", "missing_token")),
+        (world.call().bearer("unknown"), refused(401, "denied", "inactive")),
+        (
+            reader(&tool("write_note")),
+            short(403, "routes.notes.tools.write_note", json!(["notes.read", "notes.write"])),
+        ),
+        (
+            reader(&tool("hidden")),
+            short(200, "routes.notes.tools.hidden", json!(["notes.read", "notes.admin"])),
+        ),
+        (
+            reader(&tool("report")),
+            short(200, "routes.notes.tools.report", json!(["notes.read", "notes.report"])),
+        ),
+        (
+            reader(&tool("debug_dump")),
+            (
+                200,
+                "denied",
+                Some("denied_by_rule"),
+                Some("routes.notes.tools.debug_*"),
+                Some(json!(["notes.read"])),
+            ),
+        ),
+        (reader("{"), refused(400, "refused", "not_json")),
+        (
+            reader(PING).header("Origin", "http://evil.example"),
+            refused(403, "refused", "origin_not_allowed"),
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn each_decision_is_one_line_with_what_was_judged() {
     let path = path("decisions");
     let world = World::with(&audited(&path, "")).await;
-    let reader = |body: &str| post(&world, "notes.read", body);
-    let cases = [
-        (reader(&tool("add")), 200, "allowed", None, None, Some(json!(["notes.read"]))),
-        (world.call().body(tool("add")), 401, "denied", Some("missing_token"), None, None),
-        (world.call().bearer("unknown"), 401, "denied", Some("inactive"), None, None),
-        (
-            reader(&tool("write_note")),
-            403,
-            "denied",
-            Some("insufficient_scope"),
-            Some("routes.notes.tools.write_note"),
-            Some(json!(["notes.read", "notes.write"])),
-        ),
-        (
-            reader(&tool("hidden")),
-            200,
-            "denied",
-            Some("insufficient_scope"),
-            Some("routes.notes.tools.hidden"),
-            Some(json!(["notes.read", "notes.admin"])),
-        ),
-        (
-            reader(&tool("report")),
-            200,
-            "denied",
-            Some("insufficient_scope"),
-            Some("routes.notes.tools.report"),
-            Some(json!(["notes.read", "notes.report"])),
-        ),
-        (
-            reader(&tool("debug_dump")),
-            200,
-            "denied",
-            Some("denied_by_rule"),
-            Some("routes.notes.tools.debug_*"),
-            Some(json!(["notes.read"])),
-        ),
-        (reader("{"), 400, "refused", Some("not_json"), None, None),
-        (
-            reader(PING).header("Origin", "http://evil.example"),
-            403,
-            "refused",
-            Some("origin_not_allowed"),
-            None,
-            None,
-        ),
-    ];
+    let cases = cases(&world);
     let count = cases.len();
-    for (number, (call, status, outcome, reason, rule, scopes)) in cases.into_iter().enumerate() {
+    for (number, (call, told)) in cases.into_iter().enumerate() {
+        let (status, outcome, reason, rule, scopes) = told;
         let response = call.send().await;
         assert_eq!(response.status, status, "{response:?}");
         let line = lines(&path, number + 1).await.pop().unwrap();
@@ -148,8 +147,7 @@ async fn outages_and_shadowed_routes_are_told_apart() {
     let path = path("outages");
     let yaml = audited(&path, "").replace("unlisted_tools: allow", "shadow: true");
     let world = World::with(&yaml).await;
-    let would = post(&world, "notes.read", &tool("write_note")).send().await;
-    assert_eq!(would.status, 200);
+    assert_eq!(post(&world, "notes.read", &tool("write_note")).send().await.status, 200);
     world.authorization_server.answer_for("failing", Answer::status(500));
     assert_eq!(world.call().bearer("failing").send().await.status, 503);
     let port = free_port();
