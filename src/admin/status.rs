@@ -14,12 +14,13 @@ use std::{net::SocketAddr, sync::Arc};
 use serde::Serialize;
 
 pub(super) use self::{
-    routes::Route,
+    routes::{Route, Upstream},
     servers::{Questions, Server},
 };
 use super::Admin;
 use crate::{
     clock::rfc3339,
+    logging::audit::AuditStream,
     snapshot::{Reading, Refusal, Snapshot},
 };
 
@@ -66,6 +67,7 @@ pub(super) struct Listeners {
     pub(super) max_connections: usize,
     pub(super) admin: SocketAddr,
     pub(super) audit: Option<String>,
+    pub(super) audit_lines_dropped: u64,
 }
 
 /// A question about one request.
@@ -140,6 +142,7 @@ impl Admin {
             max_connections: settings.listen.limits.max_connections,
             admin: self.address,
             audit,
+            audit_lines_dropped: AuditStream::dropped(&self.metrics),
         }
     }
 }

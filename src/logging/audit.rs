@@ -42,9 +42,8 @@ impl AuditStream {
     ///
     /// When the file cannot be opened for appending, or is none.
     pub fn open(file: Option<&Path>, metrics: &Metrics) -> io::Result<Arc<Self>> {
-        let dropped = |reason| metrics.audit_lines_dropped.with_label_values(&[reason]);
+        let [not_taken, failed] = counters(metrics);
         let is_reopen_due = Arc::<AtomicBool>::default();
-        let failed = dropped("write_failed");
         let queue = match file {
             Some(path) => {
                 let output = AuditFile {
@@ -56,7 +55,12 @@ impl AuditStream {
             }
             None => start(Watched::new(io::stdout(), failed)),
         };
-        Ok(Arc::new(Self { queue, not_taken: dropped("queue_full"), is_reopen_due }))
+        Ok(Arc::new(Self { queue, not_taken, is_reopen_due }))
+    }
+
+    /// How many lines were lost so far.
+    pub fn dropped(metrics: &Metrics) -> u64 {
+        counters(metrics).iter().map(IntCounter::get).sum()
     }
 
     /// Has one line written, without its line break.
@@ -78,6 +82,12 @@ impl AuditStream {
     pub fn flush(&self) {
         self.queue.flush();
     }
+}
+
+/// Of lines that did not fit into the queue, and of those that could not be written.
+fn counters(metrics: &Metrics) -> [IntCounter; 2] {
+    ["queue_full", "write_failed"]
+        .map(|reason| metrics.audit_lines_dropped.with_label_values(&[reason]))
 }
 
 fn start(output: impl Write + Send + 'static) -> LineQueue {

@@ -1,7 +1,7 @@
 //! Everything but the refusals: whether all is well, routes, authorization servers, settings.
 
 use super::{
-    super::status::{Questions, Route, Server, Status},
+    super::status::{Questions, Route, Server, Status, Upstream},
     html::{Html, duration, readable},
 };
 use crate::config::{Problem, Severity};
@@ -80,7 +80,8 @@ fn route(page: &mut Html, route: &Route) {
     if !route.denied_by_reason.is_empty() {
         let mut reasons: Vec<_> = route.denied_by_reason.iter().collect();
         reasons.sort_by(|one, other| other.1.cmp(one.1));
-        let reasons: Vec<_> = reasons.iter().map(|(why, count)| format!("{why} {count}")).collect();
+        let reasons: Vec<_> =
+            reasons.iter().map(|(why, count)| format!("{why} ({count})")).collect();
         page.fact("Denied for", &reasons.join(", "));
     }
     if route.would_deny > 0 {
@@ -93,15 +94,28 @@ fn route(page: &mut Html, route: &Route) {
     }
     let upstream = &route.upstream;
     page.fact("Upstream", &upstream.url);
-    let sent = upstream.requests.iter().filter(|(_, count)| **count > 0);
-    let mut sent: Vec<_> = sent.map(|(outcome, count)| format!("{outcome} {count}")).collect();
-    sent.push(format!("{} idle connections", upstream.idle_connections));
-    page.fact("Answers", &sent.join(", "));
+    page.fact("Requests", &ended(upstream));
+    page.fact("Idle", &format!("{} connections", upstream.idle_connections));
     if let Some(failure) = &upstream.last_failure {
         let time = failure.time.as_deref().map(readable).unwrap_or_default();
         page.fact("Last failure", &format!("{time}: {}", failure.detail));
     }
     page.raw("</dl>\n</article>\n");
+}
+
+/// How requests to an upstream ended.
+fn ended(upstream: &Upstream) -> String {
+    let words = [
+        ("response", "answered"),
+        ("cancelled", "cancelled by the client"),
+        ("error", "failed"),
+        ("refused", "with an answer that does not pass"),
+        ("timeout", "too slow"),
+    ];
+    let count = |outcome| upstream.requests.get(outcome).copied().filter(|count| *count > 0);
+    let some =
+        words.iter().filter_map(|(outcome, word)| Some(format!("{} {word}", count(*outcome)?)));
+    listed(&some.collect::<Vec<_>>())
 }
 
 fn rules(route: &Route) -> String {
@@ -225,6 +239,9 @@ pub(super) fn configuration(page: &mut Html, status: &Status) {
     }
     page.fact("Operators at", &listeners.admin.to_string());
     page.fact("Audit stream", listeners.audit.as_deref().unwrap_or("off"));
+    if listeners.audit_lines_dropped > 0 {
+        page.fact("Audit lines lost", &listeners.audit_lines_dropped.to_string());
+    }
     page.fact("Revision", status.revision);
     page.raw(
         "</dl>\n<p class=\"none\">The same as JSON: <a href=\"/status.json\">/status.json</a></p>",

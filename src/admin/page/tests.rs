@@ -49,6 +49,7 @@ fn status(text: &str) -> Status {
             max_connections: 1,
             admin: address,
             audit: None,
+            audit_lines_dropped: 0,
         },
         routes: Vec::new(),
         authorization_servers: Vec::new(),
