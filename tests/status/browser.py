@@ -42,8 +42,7 @@ class Browser:
         os.close(asked)
         os.close(answered)
         self.received, self.events, self.count, self.session = b"", [], 0, None
-        pages = self.call("Target.getTargets")["targetInfos"]
-        page = next(page for page in pages if page["type"] == "page")
+        page = self.call("Target.createTarget", url="about:blank")
         target = {"targetId": page["targetId"], "flatten": True}
         self.session = self.call("Target.attachToTarget", **target)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):

@@ -10,6 +10,8 @@ import pathlib
 import struct
 import sys
 
+sys.dont_write_bytecode = True
+
 from browser import Browser
 from world import INJECTION, World
 
