@@ -2,12 +2,14 @@
 //!
 //! 1. It is apart from the public one, on loopback unless configured otherwise; bound to loopback it
 //!    answers loopback's own names only, so that no page can reach it by DNS rebinding.
-//! 2. Exact paths, GET and HEAD; nothing here changes state.
+//! 2. Exact paths. What is read takes GET and HEAD; what changes something takes POST with the
+//!    token of `admin.token_file`, and is not there without one ([`tokens`]).
 //! 3. Ready means: every authorization server has been reached at least once, and the gateway is
 //!    not draining.
 
 mod page;
 mod status;
+mod tokens;
 
 use std::{
     convert::Infallible,
@@ -88,6 +90,9 @@ impl Admin {
             return text(StatusCode::MISDIRECTED_REQUEST, "Host is not a loopback name\n");
         }
         let path = request.uri().path();
+        if let ("/tokens/forget", Some(answer)) = (path, self.forget_tokens(request)) {
+            return answer;
+        }
         if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/status" | "/status.json") {
             return text(StatusCode::NOT_FOUND, "not found\n");
         }

@@ -241,6 +241,19 @@ impl AuthorizationServer {
         self.discovered.load_full()
     }
 
+    /// Forgets all that is remembered of tokens, so that each is asked about or verified anew;
+    /// returns how many it were, roughly.
+    pub fn forget_tokens(&self) -> u64 {
+        let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
+        let count = self.cache.len().saturating_add(verified);
+        self.cache.clear();
+        if let Some(verifier) = &self.verifier {
+            verifier.forget_tokens();
+        }
+        self.service_accounts.forget_tokens();
+        count
+    }
+
     /// What is known of its keys, when tokens are verified by them.
     pub fn key_set(&self) -> Option<KeySetReport> {
         self.verifier.as_ref().map(|verifier| verifier.key_set())

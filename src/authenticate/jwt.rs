@@ -127,6 +127,11 @@ impl JwtVerifier {
         self.keys.not_ready()
     }
 
+    /// Forgets all tokens that were verified.
+    pub fn forget_tokens(&self) {
+        self.memory.clear();
+    }
+
     /// What is known of the keys.
     pub fn key_set(&self) -> KeySetReport {
         self.keys.report()

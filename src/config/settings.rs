@@ -114,6 +114,8 @@ pub enum AllowedHost {
 pub struct Admin {
     /// Where to listen.
     pub address: SocketAddr,
+    /// The token that allows what changes something.
+    pub token: Option<Secret>,
 }
 
 /// `telemetry`.

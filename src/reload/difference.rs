@@ -40,6 +40,7 @@ impl Difference {
         };
         difference.keys = changed([
             ("public_url", old.public_url != new.public_url),
+            ("admin.token_file", old.admin.token != new.admin.token),
             ("sessions", old.session_keys != new.session_keys),
             ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
             ("telemetry.audit", old.telemetry.audit != new.telemetry.audit),

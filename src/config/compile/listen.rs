@@ -99,7 +99,8 @@ fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Limits> {
 }
 
 pub(super) fn admin(file: &file::Admin) -> Option<Admin> {
-    Some(Admin { address: file.address.value()?.0 })
+    let token = file.token_file.value()?.as_ref().map(|file| file.0.clone());
+    Some(Admin { address: file.address.value()?.0, token })
 }
 
 pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {

@@ -79,8 +79,10 @@ section! {
     Admin {
         /// The address to listen on; on loopback it serves loopback Hosts only.
         address: Address = "127.0.0.1:9464",
+        /// The file with the bearer token that allows what changes something here: forgetting what
+        /// is remembered of tokens (`POST /tokens/forget`). Without it there is no such path.
+        token_file: Option<SecretFile> = null,
     }
-    later ["token_file"]
 }
 
 section! {

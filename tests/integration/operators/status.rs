@@ -12,6 +12,7 @@ use crate::harness::{
     gateway::{TestGateway, free_port},
     json,
     jwt::SigningKey,
+    token::Token,
 };
 
 async fn status(gateway: &TestGateway) -> Value {
@@ -241,6 +242,49 @@ async fn key_set_is_told_with_its_age() {
     assert_eq!((&keys["age_seconds"], &keys["last_failure"]), (&json!(70), &Value::Null));
     assert!(keys["next_fetch_seconds"].as_u64().is_some(), "{keys}");
     assert!(gateway.operate("/status").await.text().contains("confirmed 1 min 10 s ago"));
+}
+
+#[tokio::test]
+async fn tokens_are_forgotten_for_who_shows_the_admin_token() {
+    let parties = Parties::start().await;
+    let yaml = format!("admin: {{token_file: /admin-token}}\n{}", parties.fill(NOTES));
+    let gateway = TestGateway::prepare(&yaml).file("/admin-token", "admin-secret\n").start();
+    gateway.ready().await;
+    let claims = Token::new().audience(&gateway.url("/notes")).scope("notes.read");
+    let token = parties.authorization_server.mint(&claims);
+    let call = || gateway.post("/notes").bearer(&token).body(PING);
+    for _ in 0..2 {
+        assert_answered(&call().send().await);
+    }
+    assert_eq!(parties.authorization_server.introspection_count(), 1);
+    let forget =
+        |query: &str| Call::new(gateway.admin(), "POST", &format!("/tokens/forget{query}"));
+    for wrong in ["", "admin-secre", "admin-secret2", "Admin-secret", " admin-secret"] {
+        let refused = forget("").bearer(wrong).send().await;
+        assert_eq!(refused.status, 401, "{wrong}");
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"gatehouse admin\""));
+    }
+    assert_eq!(forget("").send().await.status, 401);
+    let twice = forget("").bearer("admin-secret").bearer("admin-secret");
+    assert_eq!(twice.send().await.status, 401);
+    let get = Call::new(gateway.admin(), "GET", "/tokens/forget").bearer("admin-secret");
+    assert_eq!((get.send().await.status, get.send().await.header("allow")), (405, Some("POST")));
+    let other = forget("?authorization_server=elsewhere").bearer("admin-secret");
+    assert_eq!(other.send().await.status, 404);
+    assert_answered(&call().send().await);
+    assert_eq!(parties.authorization_server.introspection_count(), 1, "nothing was forgotten");
+    let foreign = forget("").bearer("admin-secret").host("evil.example");
+    assert_eq!(foreign.send().await.status, 421);
+    let done = forget("?authorization_server=corp").bearer("admin-secret").send().await;
+    assert_eq!((done.status, &*done.text()), (200, "1 forgotten\n"));
+    parties.authorization_server.revoke(&token);
+    assert_eq!(call().send().await.status, 401, "it was asked about anew");
+    let status = gateway.operate("/status.json").await.text();
+    assert!(!status.contains("admin-secret"), "{status}");
+    // Without the key there is no such path.
+    let without = World::start().await;
+    let call = Call::new(without.gateway.admin(), "POST", "/tokens/forget").bearer("admin-secret");
+    assert_eq!(call.send().await.status, 404);
 }
 
 #[tokio::test]
