@@ -133,7 +133,7 @@ fn fields_for_upstream(bencher: Bencher<'_, '_>) {
     let forwarded = Forwarded {
         is_secure: false,
         peer: HeaderValue::from_static("192.0.2.1"),
-        is_trusted: false,
+        way: None,
         request_id: HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
         host: HeaderValue::from_static("mcp.example.com"),
         traceparent: HeaderValue::from_static(

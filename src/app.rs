@@ -38,7 +38,7 @@ use crate::{
     config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
     gateway::{Gateway, ReadBudget},
-    listener::{self, Balance, Handshakes, Listener, Service, tls::TlsError},
+    listener::{self, Balance, Descriptors, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     reload::{
         Outcome, Reloader, TlsReplacement,
@@ -114,6 +114,7 @@ impl App {
         let (admin_socket, admin_address) =
             bind_admin(admin_address).map_err(bind_error("admin.address", admin_address))?;
 
+        let room = Descriptors::claim(settings.listen.limits.max_connections, workers);
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
         let runtime = OwnRuntime::new()?;
         let background_tasks = TaskTracker::new();
@@ -127,7 +128,7 @@ impl App {
             workers,
             is_audited: true,
         };
-        let handshakes = handshakes(&settings, &surroundings)?;
+        let handshakes = handshakes(&settings, &surroundings, &drain)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
         let tls = replacement(handshakes.clone());
         let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), tls, surroundings));
@@ -138,6 +139,7 @@ impl App {
             metrics: metrics.clone(),
             drain: drain.clone(),
             handshakes,
+            room,
         };
         let admin = serving.admin(admin_address, listen_address);
         let workers_gone = serving.start_workers(sockets)?;
@@ -242,6 +244,7 @@ struct Serving {
     metrics: Metrics,
     drain: CancellationToken,
     handshakes: Option<Arc<Handshakes>>,
+    room: Descriptors,
 }
 
 impl Serving {
@@ -279,7 +282,8 @@ impl Serving {
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),
-                turned_away: Semaphore::new(MAX_TURNED_AWAY),
+                room: self.room.connections,
+                turned_away: Arc::new(Semaphore::new(self.room.turned_away)),
             };
             let in_force = Arc::clone(&self.in_force);
             let (runtime, here) = (OwnRuntime::new()?, here.clone());
@@ -318,10 +322,11 @@ fn replacement(handshakes: Option<Arc<Handshakes>>) -> Option<TlsReplacement> {
 fn handshakes(
     settings: &Settings,
     surroundings: &Surroundings,
+    drain: &CancellationToken,
 ) -> Result<Option<Arc<Handshakes>>, TlsError> {
     let Some(tls) = settings.listen.tls.clone() else { return Ok(None) };
     let (clock, metrics) = (Arc::clone(&surroundings.clock), surroundings.metrics.clone());
-    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics)?);
+    let handshakes = Arc::new(Handshakes::new(tls, clock, metrics, drain)?);
     surroundings.background.spawn(Arc::clone(&handshakes).follow(ProcessEnvironment));
     Ok(Some(handshakes))
 }
@@ -341,9 +346,6 @@ fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> Socket
 
 /// What ending the process takes of `drain_timeout`.
 const CUTTING: Duration = Duration::from_millis(100);
-
-/// Connections of one worker beyond the limit that are answered at once.
-const MAX_TURNED_AWAY: usize = 256;
 
 fn registered() -> prometheus::Result<Metrics> {
     let metrics = Metrics::new()?;

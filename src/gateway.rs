@@ -168,6 +168,12 @@ impl Gateway {
         self.in_force.load().settings.listen.limits.clone()
     }
 
+    /// Whether this peer begins its connections by saying whom it passes on.
+    pub fn is_passed_on_by(&self, peer: &Peer) -> bool {
+        let networks = &self.in_force.load().settings.listen.proxy_protocol;
+        networks.iter().any(|network| network.contains(&peer.ip))
+    }
+
     /// What a connection beyond the limit is told.
     pub fn turn_away(&self) -> Response<Bytes> {
         let NewId { request_id, .. } = self.ids.next();

@@ -1,17 +1,21 @@
 //! The public listener: accepting connections and serving HTTP/1.1 and HTTP/2 on them.
 //!
-//! 1. At most `max_connections` in the process; more are answered 503 and closed.
-//! 2. What protocol a connection speaks is told under a deadline that starts at accept.
+//! 1. At most `max_connections` in the process, and no more than it has descriptors for; more are
+//!    answered 503 and closed.
+//! 2. Who the peer is, a load balancer says first where that is configured ([`proxy_protocol`]).
+//! 3. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
-//! 3. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
-//! 4. A connection that takes no bytes for a minute is closed; a client that left is noticed.
-//! 5. Draining: nothing new is accepted, connections end after what they are doing.
+//! 4. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
+//! 5. A connection that takes no bytes for a minute is closed; a client that left is noticed.
+//! 6. Draining: nothing new is accepted, connections end after what they are doing.
 //!
 //! Each worker has a listener of its own on the shared address.
 
 mod balance;
+mod descriptors;
 mod frames;
 mod handshake;
+pub mod proxy_protocol;
 mod serve;
 mod stall;
 mod streams;
@@ -22,12 +26,15 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use self::balance::{Counted, Handed};
-pub use self::{balance::Balance, tls::Handshakes};
+pub use self::{balance::Balance, descriptors::Descriptors, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
@@ -60,8 +67,22 @@ pub struct Service {
     pub tasks: TaskTracker,
     /// Cancelled when no more shall be accepted and connections shall end.
     pub drain: CancellationToken,
+    /// How many connections the process has descriptors for.
+    pub room: usize,
     /// How many connections beyond the limit may be told so at once; more are closed unanswered.
-    pub turned_away: Semaphore,
+    pub turned_away: Arc<Semaphore>,
+}
+
+impl Service {
+    /// A place for telling one connection that there are too many; nothing when it is closed
+    /// unanswered.
+    fn place_to_turn_away(&self) -> Option<OwnedSemaphorePermit> {
+        if self.tls.is_some() {
+            // An answer would cost a handshake, the dearest thing there is to waste.
+            return None;
+        }
+        Arc::clone(&self.turned_away).try_acquire_owned().ok()
+    }
 }
 
 /// Binds one socket for each worker.
@@ -103,6 +124,7 @@ impl Listener {
     /// Accepts connections until draining begins.
     pub async fn run(mut self) {
         let drain = self.service.drain.clone();
+        let mut last_said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -121,10 +143,15 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => self.begin(stream, peer),
+                // The client's own doing: the next one does not wait for it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of descriptors, say: the kernel keeps the connection waiting, and so do
                     // we, rather than spin.
-                    warn!(error = %error, "accepting a connection failed");
+                    if last_said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                        warn!(error = %error, "accepting a connection failed; trying again");
+                        last_said = Some(Instant::now());
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -134,10 +161,16 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let limits = service.gateway.limits();
-        let counted = self.balance.count(limits.max_connections);
+        let counted = self.balance.count(limits.max_connections.min(service.room));
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
+        let place = if counted.is_none() { service.place_to_turn_away() } else { None };
+        if counted.is_none() && place.is_none() {
+            // Here and now: a task would hold the descriptor until it is run.
+            return;
+        }
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
+            let _place = place;
             match counted {
                 Some(counted) => {
                     Connection { service, peer, limits, _counted: counted }.run(stream).await;
@@ -158,4 +191,5 @@ struct Connection {
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const SAY_AGAIN: Duration = Duration::from_mins(1);
 const BACKLOG: i32 = 1024;

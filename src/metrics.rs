@@ -87,6 +87,9 @@ metrics! {
     active_streams: IntGaugeVec = "gatehouse_active_streams" ["route"],
     /// Client connections open now.
     connections: IntGauge = "gatehouse_connections" [],
+    /// Connections from `listen.proxy_protocol`, by what their PROXY header said or lacked.
+    proxy_protocol_headers: IntCounterVec =
+        "gatehouse_proxy_protocol_headers_total" ["outcome"],
     /// TLS handshakes with clients, by how they ended.
     tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],
     /// Changes of the TLS files that were put in force, or why not.

@@ -73,8 +73,7 @@ fn listed(
     is_trusted: &impl Fn(&IpAddr) -> bool,
 ) -> Result<Way, Inadmissible> {
     let chain = lines(headers, &X_FORWARDED_FOR, "x-forwarded-for")?;
-    let entries =
-        chain.as_deref().unwrap_or_default().rsplit(',').map(|entry| listed_address(entry));
+    let entries = chain.as_deref().unwrap_or_default().rsplit(',').map(listed_address);
     let (client, _) = walk(peer, entries, is_trusted);
     let mut schemes = headers.get_all(&X_FORWARDED_PROTO).iter();
     // Of several nobody can say whose is whose.

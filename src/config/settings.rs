@@ -57,6 +57,8 @@ pub struct Listen {
     pub tls: Option<ServerTls>,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
     /// Bounds on what one peer may cost.
     pub limits: Limits,
     /// How long `SIGTERM` waits for requests and streams.

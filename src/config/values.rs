@@ -238,7 +238,7 @@ impl FromStr for Address {
 
 text_leaf!(Address, "one such as 127.0.0.1:8080 or [::1]:8080", { "type": "string" });
 
-/// A network of `listen.trusted_proxies`.
+/// A network of `listen.trusted_proxies` or `listen.proxy_protocol`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Network(pub(super) IpNet);
 

@@ -80,7 +80,7 @@ impl Parties {
         let secret = self.introspection_secret.expose();
         format!(
             r#"public_url: http://{address}
-listen: {{address: "{address}"}}
+listen: {{address: "{address}", limits: {{max_connections: 1000}}}}
 admin: {{address: "127.0.0.1:0"}}
 telemetry: {{access_log: false}}
 authorization_servers:

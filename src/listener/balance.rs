@@ -89,4 +89,5 @@ impl Balance {
     }
 }
 
-const INBOX: usize = 128;
+/// Those who wait here are not counted yet, so they are few.
+pub(super) const INBOX: usize = 16;

@@ -5,6 +5,8 @@
 //!    is HTTP/1, whatever its first bytes (section 3.3).
 //! 3. A client that speaks plain HTTP is told so in plain HTTP, and nothing it sent is read.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,6 +14,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::{
@@ -26,13 +29,14 @@ use super::{
 pub(super) type Secured = Box<TlsStream<StallGuard<TcpStream>>>;
 
 impl Connection {
-    /// Makes the handshake; nothing when the connection is over.
+    /// Makes the handshake; tells also what will say that the connection shall end. Nothing when it
+    /// is over.
     pub(super) async fn secure(
         &self,
         handshakes: &Handshakes,
         stream: TcpStream,
         deadline: Instant,
-    ) -> Option<Opening<Secured>> {
+    ) -> Option<(Opening<Secured>, CancellationToken)> {
         let count = |outcome| {
             self.service.metrics.tls_handshakes.with_label_values(&[outcome]).inc();
         };
@@ -51,7 +55,8 @@ impl Connection {
             return None;
         }
         let stream = StallGuard::new(stream, WRITE_STALL);
-        let accept = TlsAcceptor::from(handshakes.config()).accept(stream);
+        let agreed = handshakes.agreed();
+        let accept = TlsAcceptor::from(Arc::clone(&agreed.config)).accept(stream);
         let stream = match timeout_at(deadline, accept).await {
             Ok(Ok(stream)) => Box::new(stream),
             Ok(Err(error)) => {
@@ -66,10 +71,12 @@ impl Connection {
         };
         count("done");
         if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
-            return Some(Opening { protocol: Protocol::Http1, stream, received: BytesMut::new() });
+            let opening = Opening { protocol: Protocol::Http1, stream, received: BytesMut::new() };
+            return Some((opening, agreed.farewell.clone()));
         }
         let opening = wire::read_preface(stream, deadline).await.ok()?;
-        (opening.protocol == Protocol::Http2).then_some(opening)
+        let is_http2 = opening.protocol == Protocol::Http2;
+        is_http2.then(|| (opening, agreed.farewell.clone()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Serving one connection.
 
-use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{net::TcpStream, time::Instant};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
 use super::{
@@ -31,16 +31,27 @@ use crate::{
 
 impl Connection {
     /// Serves a connection to its end.
-    pub(super) async fn run(self, stream: TcpStream) {
+    pub(super) async fn run(mut self, stream: TcpStream) {
         let _open = OpenConnection::new(&self.service.metrics.connections);
         self.serve(stream).await;
     }
 
-    async fn serve(&self, stream: TcpStream) {
+    async fn serve(&mut self, mut stream: TcpStream) {
         let deadline = Instant::now() + self.limits.header_timeout;
         let socket = SockRef::from(&stream);
         if stream.set_nodelay(true).and(socket.set_tcp_keepalive(&KEEPALIVE)).is_err() {
             return;
+        }
+        if self.is_passed_on() {
+            let drain = self.service.drain.clone();
+            // Boxed, as the next: only few need its room.
+            let is_introduced = tokio::select! {
+                is_introduced = Box::pin(self.introduce(&mut stream, deadline)) => is_introduced,
+                () = drain.cancelled() => return,
+            };
+            if !is_introduced {
+                return;
+            }
         }
         if let Some(handshakes) = &self.service.tls {
             // Apart, so that a plain connection does not need its room.
@@ -54,8 +65,8 @@ impl Connection {
         };
         let Ok(opening) = opening else { return };
         match opening.protocol {
-            Protocol::Http1 => self.serve_http1(opening, deadline).await,
-            Protocol::Http2 => self.serve_http2(opening).await,
+            Protocol::Http1 => self.serve_http1(opening, deadline, drain).await,
+            Protocol::Http2 => self.serve_http2(opening, drain).await,
         }
     }
 
@@ -64,14 +75,19 @@ impl Connection {
             opening = self.secure(handshakes, stream, deadline) => opening,
             () = self.service.drain.cancelled() => return,
         };
-        let Some(opening) = opening else { return };
+        let Some((opening, farewell)) = opening else { return };
         match opening.protocol {
-            Protocol::Http1 => self.serve_http1(opening, deadline).await,
-            Protocol::Http2 => self.serve_http2(opening).await,
+            Protocol::Http1 => self.serve_http1(opening, deadline, &farewell).await,
+            Protocol::Http2 => self.serve_http2(opening, &farewell).await,
         }
     }
 
-    async fn serve_http1<S: Transport>(&self, opening: Opening<S>, deadline: Instant) {
+    async fn serve_http1<S: Transport>(
+        &self,
+        opening: Opening<S>,
+        deadline: Instant,
+        farewell: &CancellationToken,
+    ) {
         let limits = &self.limits;
         let wire_limits = WireLimits {
             max_header_bytes: limits.max_header_bytes,
@@ -101,7 +117,7 @@ impl Connection {
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            () = self.service.drain.cancelled() => {
+            () = farewell.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -109,7 +125,7 @@ impl Connection {
         note_end(ended);
     }
 
-    async fn serve_http2<S: Transport>(&self, opening: Opening<S>) {
+    async fn serve_http2<S: Transport>(&self, opening: Opening<S>, farewell: &CancellationToken) {
         let limits = &self.limits;
         let streams = Streams::default();
         let service = service_fn({
@@ -119,9 +135,11 @@ impl Connection {
                 let open = streams.open();
                 let (service, peer) = (Arc::clone(&service), peer.clone());
                 async move {
+                    // Reset: the client was told long ago that nothing new is served here.
+                    let open = open.ok_or(io::ErrorKind::ConnectionAborted)?;
                     let arrival = Arrival { peer, finding: None };
                     let response = service.gateway.handle(request, arrival).await;
-                    Ok::<_, Infallible>(response.map(|body| open.over(body)))
+                    Ok::<_, io::Error>(response.map(|body| open.over(body)))
                 }
             }
         });
@@ -142,21 +160,24 @@ impl Connection {
             .keep_alive_timeout(Duration::from_secs(20))
             .serve_connection(TokioIo::new(FrameMeter::new(Replay::new(opening))), service);
         let mut connection = pin!(connection);
+        let is_over = async {
+            tokio::select! {
+                () = streams.idle(limits.idle_timeout, limits.header_timeout) => {}
+                () = farewell.cancelled() => {}
+            }
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             // Nothing to be graceful about: the client takes nothing.
             () = streams.stalled(WRITE_STALL) => return,
-            () = streams.idle(limits.idle_timeout, limits.header_timeout) => {
+            () = is_over => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection => ended,
+                    () = streams.stalled(WRITE_STALL) => return,
                     // A client that does not answer the farewell is not waited for.
-                    () = streams.idle(limits.header_timeout, limits.header_timeout) => return,
+                    () = streams.finished(limits.header_timeout) => return,
                 }
-            }
-            () = self.service.drain.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
             }
         };
         note_end(ended);
@@ -212,13 +233,8 @@ fn finding(fault: WireFault) -> Inadmissible {
     }
 }
 
-/// Answers a connection that is one too many, and closes it; over TLS it is closed unanswered.
+/// Answers a connection that is one too many, and closes it.
 pub(super) async fn turn_away(stream: TcpStream, service: &Service) {
-    if service.tls.is_some() {
-        // An answer would cost a handshake, the dearest thing there is to waste.
-        return;
-    }
-    let Ok(_place) = service.turned_away.try_acquire() else { return };
     let response = service.gateway.turn_away();
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -29,6 +29,7 @@ pub(super) struct Streams(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     open: AtomicUsize,
+    is_closed: AtomicBool,
     changed: Notify,
     /// Since when the client should take what there is, by stream.
     waiting: Mutex<HashMap<usize, Instant>>,
@@ -43,12 +44,15 @@ pub(super) struct OpenStream {
 }
 
 impl Streams {
-    /// Counts a stream.
-    pub(super) fn open(&self) -> OpenStream {
+    /// Counts a stream; none any more when the connection has been closed to new ones.
+    pub(super) fn open(&self) -> Option<OpenStream> {
+        if self.0.is_closed.load(Ordering::Acquire) {
+            return None;
+        }
         self.0.open.fetch_add(1, Ordering::AcqRel);
         self.0.changed.notify_one();
         let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
-        OpenStream { streams: self.clone(), number }
+        Some(OpenStream { streams: self.clone(), number })
     }
 
     /// Resolves when the client has taken nothing of a stream for `patience`.
@@ -62,6 +66,16 @@ impl Streams {
                 Ok(_) | Err(_) => return,
             }
         }
+    }
+
+    /// After a farewell: takes new streams for `patience`, which were on their way, and resolves when
+    /// none has been open for that long.
+    ///
+    /// A client could otherwise go on for ever by never acknowledging the farewell.
+    pub(super) async fn finished(&self, patience: Duration) {
+        sleep(patience).await;
+        self.0.is_closed.store(true, Ordering::Release);
+        self.idle(patience, patience).await;
     }
 
     /// Resolves when no stream has been open for `idle_timeout`; before the first stream, for
@@ -147,7 +161,8 @@ mod tests {
     async fn stream_stalls_only_while_something_waits_for_the_client() {
         let patience = Duration::from_millis(80);
         let streams = Streams::default();
-        let mut body = streams.open().over(http_body_util::Full::new(bytes::Bytes::from("x")));
+        let mut body =
+            streams.open().unwrap().over(http_body_util::Full::new(bytes::Bytes::from("x")));
         streams.stalled(patience).await;
         let mut cx = Context::from_waker(std::task::Waker::noop());
         assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
@@ -161,9 +176,20 @@ mod tests {
         let (short, long) = (Duration::from_millis(20), Duration::from_mins(1));
         let streams = Streams::default();
         streams.idle(long, short).await;
-        let open = streams.open();
+        let open = streams.open().unwrap();
         assert!(tokio::time::timeout(short * 3, streams.idle(short, short)).await.is_err());
         drop(open);
         streams.idle(short, long).await;
+    }
+
+    #[tokio::test]
+    async fn farewell_closes_to_new_streams_and_waits_for_the_others() {
+        let patience = Duration::from_millis(20);
+        let streams = Streams::default();
+        let open = streams.open().unwrap();
+        assert!(tokio::time::timeout(patience * 5, streams.finished(patience)).await.is_err());
+        assert!(streams.open().is_none());
+        drop(open);
+        streams.finished(patience).await;
     }
 }

@@ -8,6 +8,11 @@
 //!    be used is said and counted once, and the old goes on; a file that is only half written gets
 //!    until the next look.
 //! 5. Sessions are never resumed across a change.
+//! 6. When it changes whom clients' certificates are taken from, connections that were let in before
+//!    end as in draining: what they are doing goes on, what is new needs a new handshake.
+//!
+//! Whether a client's certificate has been revoked is not asked: what shall not be let in any more is
+//! left to its end, or to another authority.
 //!
 //! The name a client asks for (SNI) chooses nothing here: one certificate is served, and the Host is
 //! judged with the request (421).
@@ -29,6 +34,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
@@ -43,11 +49,28 @@ use crate::{
 /// What the handshakes of the public listener are made with; shared by all workers.
 #[derive(Debug)]
 pub struct Handshakes {
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Agreed>,
     followed: Mutex<Followed>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     expiry: IntGauge,
+    drain: CancellationToken,
+}
+
+/// What is in force for handshakes, and for the connections they made.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    pub(super) config: Arc<ServerConfig>,
+    /// Cancelled when these connections shall end.
+    pub(super) farewell: CancellationToken,
+    clients: Clients,
+}
+
+/// Whose certificates clients show: what decides whether a connection may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Clients {
+    authorities: Option<Arc<[u8]>>,
+    is_required: bool,
 }
 
 /// The files that are followed, and what was last wrong with them.
@@ -81,18 +104,21 @@ impl Handshakes {
         settings: ServerTls,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        drain: &CancellationToken,
     ) -> Result<Self, TlsError> {
         let usable = settings.material.judge(clock.unix_seconds())?;
         let expiry = metrics.tls_certificate_expiry.with_label_values::<&str>(&[]);
         expiry.set(usable.expires);
-        let config = server_config(usable, settings.require_client_certificate, &clock)?;
-        let current = ArcSwap::from_pointee(config);
+        let clients = Clients::of(&settings.material, settings.require_client_certificate);
+        let config = Arc::new(server_config(usable, clients.is_required, &clock)?);
+        let current = Agreed { config, farewell: drain.child_token(), clients };
+        let current = ArcSwap::from_pointee(current);
         let followed = Mutex::new(Followed { settings, refused: None });
-        Ok(Self { current, followed, clock, metrics, expiry })
+        Ok(Self { current, followed, clock, metrics, expiry, drain: drain.clone() })
     }
 
     /// What a handshake that begins now is made with.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
+    pub(super) fn agreed(&self) -> Arc<Agreed> {
         self.current.load_full()
     }
 
@@ -155,8 +181,16 @@ impl Handshakes {
     fn install(&self, material: &TlsMaterial, is_required: bool) -> Result<(), TlsError> {
         let usable = material.judge(self.clock.unix_seconds())?;
         let expires = usable.expires;
-        self.current.store(Arc::new(server_config(usable, is_required, &self.clock)?));
+        let config = Arc::new(server_config(usable, is_required, &self.clock)?);
+        let clients = Clients::of(material, is_required);
+        let old = self.current.load_full();
+        let is_same = old.clients == clients;
+        let farewell = if is_same { old.farewell.clone() } else { self.drain.child_token() };
+        self.current.store(Arc::new(Agreed { config, farewell, clients }));
         self.expiry.set(expires);
+        if !is_same {
+            old.farewell.cancel();
+        }
         Ok(())
     }
 
@@ -174,6 +208,12 @@ impl Handshakes {
                 "the files of listen.tls have changed and cannot be used; the old go on"
             ),
         }
+    }
+}
+
+impl Clients {
+    fn of(material: &TlsMaterial, is_required: bool) -> Self {
+        Self { authorities: material.client_ca.clone(), is_required }
     }
 }
 

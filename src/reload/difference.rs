@@ -121,6 +121,7 @@ fn listen(old: &Listen, new: &Listen) -> Vec<&'static str> {
     changed([
         ("listen.tls", old.tls != new.tls),
         ("listen.trusted_proxies", old.trusted_proxies != new.trusted_proxies),
+        ("listen.proxy_protocol", old.proxy_protocol != new.proxy_protocol),
         ("listen.limits", old.limits != new.limits),
         ("listen.drain_timeout", old.drain_timeout != new.drain_timeout),
         ("listen.allowed_origins", old.allowed_origins != new.allowed_origins),

@@ -19,7 +19,7 @@ fn get(world: &World) -> Call {
 }
 
 /// Feeds far more than anybody buffers, and returns how much was taken when nobody reads.
-async fn taken_from(feed: &Feed) -> usize {
+pub(crate) async fn taken_from(feed: &Feed) -> usize {
     let event = format!("data: {}\n\n", "x".repeat(64 * 1024 - 8));
     for _ in 0..512 {
         feed.chunk(&event);

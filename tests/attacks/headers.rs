@@ -190,7 +190,7 @@ async fn forwarding_fields_of_a_trusted_proxy() {
     assert_eq!(request.header("x-forwarded-for"), Some("9.9.9.9, 8.8.8.8, 7.7.7.7, 127.0.0.1"));
 }
 
-/// N09: the PROXY protocol is not spoken: its bytes are no request.
+/// N09: where no network is named, the PROXY protocol is not spoken: its bytes are no request.
 #[tokio::test]
 async fn proxy_protocol_is_not_spoken() {
     let world = World::start().await;

@@ -3,7 +3,12 @@
 //! However it ends, the connection is bounded, nothing refused reaches the upstream, and other
 //! clients are served meanwhile.
 
+mod behind_tls;
+mod farewell;
 mod fields;
+mod windows;
+
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -29,7 +34,11 @@ struct Framed(TcpStream);
 
 impl Framed {
     async fn open(world: &World) -> Self {
-        let stream = TcpStream::connect(world.gateway.address()).await.unwrap();
+        Self::connect(world.gateway.address()).await
+    }
+
+    async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
         let mut client = Self(stream);
         client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         client.send(&frame(SETTINGS, 0, 0, b"")).await;

@@ -7,6 +7,7 @@
 mod back_pressure;
 mod configuration;
 mod credentials;
+mod descriptors;
 mod forwarded;
 mod framing;
 #[expect(dead_code, reason = "the other binary of tests uses the rest")]
@@ -27,6 +28,7 @@ mod oracle;
 mod origins;
 mod passthrough;
 mod pipelines;
+mod proxy_protocol;
 mod reload;
 mod responses;
 mod secrecy;
@@ -37,4 +39,6 @@ mod slow_peers;
 mod streams;
 mod targets;
 mod tls;
+mod tls_changes;
+mod tls_peers;
 mod upstream_framing;

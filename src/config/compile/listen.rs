@@ -40,6 +40,7 @@ pub(super) fn listen(file: &file::Listen, report: &mut Report<'_>) -> Option<Lis
         address: file.address.value()?.0,
         tls: if file.tls.value()?.is_some() { Some(compiled_tls?) } else { None },
         trusted_proxies: values(file.trusted_proxies.value()?, |network| network.0),
+        proxy_protocol: values(file.proxy_protocol.value()?, |network| network.0),
         limits: limits?,
         drain_timeout: drain_timeout?,
         allowed_origins: values(file.allowed_origins.value()?, Clone::clone),

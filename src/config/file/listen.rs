@@ -28,6 +28,10 @@ section! {
         /// believed. A request with `X-Forwarded-For` and `Forwarded` that name different clients
         /// is refused: have the proxy remove the one that it does not write.
         trusted_proxies: Vec<Placed<Network>> = [],
+        /// Networks of load balancers that begin each connection with a PROXY header (version 1 or
+        /// 2): the address it names becomes the peer's. A connection from them without a header is
+        /// closed; from elsewhere none is read.
+        proxy_protocol: Vec<Placed<Network>> = [],
         /// What one peer may cost.
         limits: Limits = {},
         /// How long a graceful stop waits for requests and streams.

@@ -99,6 +99,7 @@ fn every_key_reaches_the_settings() {
     let full = include_str!("../../../config/full.yaml");
     let settings = parse("full.yaml", full, &environment).unwrap().settings;
     assert_eq!(settings.listen.trusted_proxies.len(), 1);
+    assert_eq!(settings.listen.proxy_protocol, ["10.1.0.0/16".parse().unwrap()]);
     let tls = settings.listen.tls.unwrap();
     assert_eq!(tls.certificate, Path::new("secrets/tls.crt"));
     assert_eq!(tls.material.identity.private_key.expose(), key.as_bytes());

@@ -47,6 +47,11 @@ fn difference_is_told_by_names_and_keys() {
         ("  notes:", "  wiki:", "routes added: wiki; routes removed: notes"),
         ("introspection-secret", "another-secret", "authorization servers changed: corp"),
         ("routes:", "listen: {limits: {max_connections: 5}}\nroutes:", "changed: listen.limits"),
+        (
+            "routes:",
+            "listen: {proxy_protocol: [10.0.0.1]}\nroutes:",
+            "changed: listen.proxy_protocol",
+        ),
         ("routes:", "listen: {drain_timeout: 5s}\nroutes:", "changed: listen.drain_timeout"),
         ("routes:", "telemetry: {access_log: false}\nroutes:", "changed: telemetry.access_log"),
         ("routes:", "telemetry: {audit: stdout}\nroutes:", "changed: telemetry.audit"),

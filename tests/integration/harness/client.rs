@@ -195,13 +195,24 @@ impl H2Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Response<Incoming> {
+        self.try_open(method, path, headers, body).await.unwrap()
+    }
+
+    /// As [`Self::open`], on a connection that may have ended.
+    pub(crate) async fn try_open(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> hyper::Result<Response<Incoming>> {
         let uri = format!("{}://{}{path}", self.scheme, self.authority);
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-        within("a response", self.sender.send_request(request)).await.unwrap()
+        within("a response", self.sender.send_request(request)).await
     }
 
     /// Sends one request; `headers` besides the pseudo-headers.

@@ -92,6 +92,10 @@ impl Process {
         eventually(message, look).await
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How many descriptors and threads it has.
     pub(crate) fn resources(&self) -> (usize, usize) {
         let count = |what: &str| {
@@ -99,6 +103,13 @@ impl Process {
             fs::read_dir(folder).map_or(0, Iterator::count)
         };
         (count("fd"), count("task"))
+    }
+
+    /// How much memory it has.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     /// Sends a signal, such as `TERM`.

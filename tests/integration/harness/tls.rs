@@ -2,13 +2,14 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use gatehouse::reload::Outcome;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
@@ -71,7 +72,11 @@ impl Authority {
         })
     }
 
-    fn identity_with(&self, name: &str, adapt: impl FnOnce(&mut CertificateParams)) -> Identity {
+    pub(crate) fn identity_with(
+        &self,
+        name: &str,
+        adapt: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         adapt(&mut params);
@@ -105,16 +110,17 @@ impl TlsWorld {
         authority.identity(NAME).write(&folder);
         fs::write(folder.join("clients.pem"), &clients.pem).unwrap();
         let parties = Parties::start().await;
-        let section = format!(
-            "listen:\n  tls:\n    certificate: FOLDER/tls.crt\n    private_key: FOLDER/tls.key{tls}{listen}\n"
-        );
-        let section = section.replace("FOLDER", folder.to_str().unwrap());
-        let yaml = parties.fill(&format!("{section}{NOTES}"));
+        let yaml = parties.fill(&yaml(&folder, tls, listen));
         let gateway = TestGateway::prepare(&yaml).https().start();
         gateway.ready().await;
         let Parties { authorization_server, upstream } = parties;
         let world = World { gateway, authorization_server, upstream };
         Self { world, authority, folder }
+    }
+
+    /// Puts other lines of `listen.tls` in force.
+    pub(crate) fn reload(&self, tls: &str) -> Outcome {
+        self.world.reload(&yaml(&self.folder, tls, ""))
     }
 
     /// What a client trusts and offers.
@@ -134,6 +140,16 @@ impl TlsWorld {
         name: &str,
     ) -> io::Result<TlsClient> {
         let stream = TcpStream::connect(self.world.gateway.address()).await?;
+        self.connect_over(stream, config, name).await
+    }
+
+    /// As [`Self::connect_with`], over a connection that has been used already.
+    pub(crate) async fn connect_over(
+        &self,
+        stream: TcpStream,
+        config: &Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<TlsClient> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connector = TlsConnector::from(Arc::clone(config));
         let stream = within("a handshake", connector.connect(name, stream)).await?;
@@ -155,7 +171,7 @@ impl TlsWorld {
 
 impl Identity {
     /// Puts it where the gateway looks.
-    pub(crate) fn write(&self, folder: &std::path::Path) {
+    pub(crate) fn write(&self, folder: &Path) {
         fs::write(folder.join("tls.crt"), &self.certificate).unwrap();
         fs::write(folder.join("tls.key"), &self.key).unwrap();
     }
@@ -265,6 +281,14 @@ impl TlsClient {
 /// The DER form of a PEM certificate.
 pub(crate) fn der(pem: &str) -> Vec<u8> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+}
+
+fn yaml(folder: &Path, tls: &str, listen: &str) -> String {
+    let section = format!(
+        "listen:\n  tls:\n    certificate: FOLDER/tls.crt\n    private_key: FOLDER/tls.key{tls}{listen}\n"
+    );
+    let section = section.replace("FOLDER", folder.to_str().unwrap());
+    format!("{section}{NOTES}")
 }
 
 fn folder() -> PathBuf {

@@ -18,6 +18,7 @@ async fn fails(world: &TlsWorld, what: &str, client: &Client) {
     assert_eq!(world.world.upstream.bytes_received(), 0, "{what}");
 }
 
+/// R04, R05: whoever is not vouched for, not now or not for this, is turned away.
 #[tokio::test]
 async fn only_certificates_of_the_named_authority_are_taken() {
     let clients = Authority::new();

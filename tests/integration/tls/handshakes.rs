@@ -52,7 +52,7 @@ async fn plain_http_is_told_to_use_tls() {
     gateway.counts("gatehouse_tls_handshakes_total{outcome=\"plaintext\"}", 2.0).await;
 }
 
-/// R07: one limit from accept to the end of the head, wherever the client stops.
+/// E17, R07: one limit from accept to the end of the head, wherever the client stops.
 #[tokio::test]
 async fn slow_clients_are_cut() {
     let world = TlsWorld::with("", FAST).await;
