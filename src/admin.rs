@@ -3,7 +3,7 @@
 //! 1. It is apart from the public one, on loopback unless configured otherwise; bound to loopback it
 //!    answers loopback's own names only, so that no page can reach it by DNS rebinding.
 //! 2. Exact paths. What is read takes GET and HEAD; what changes something takes POST with the
-//!    token of `admin.token_file`, and is not there without one ([`tokens`]).
+//!    token of `admin.token_file`, and is not there without one (`tokens`).
 //! 3. Ready means: every authorization server has been reached at least once, and the gateway is
 //!    not draining.
 
