@@ -1,15 +1,25 @@
-//! The operators' listener: liveness, readiness, metrics.
+//! The operators' listener: liveness, readiness, metrics, and the status of everything.
 //!
 //! 1. It is apart from the public one, on loopback unless configured otherwise; bound to loopback it
 //!    answers loopback's own names only, so that no page can reach it by DNS rebinding.
-//! 2. Exact paths, GET and HEAD; nothing here changes state.
+//! 2. Exact paths. What is read takes GET and HEAD; what changes something takes POST with the
+//!    token of `admin.token_file`, and is not there without one (`tokens`).
 //! 3. Ready means: every authorization server has been reached at least once, and the gateway is
 //!    not draining.
 
-use std::{convert::Infallible, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
+mod page;
+mod status;
+mod tokens;
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,11 +28,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admission::{self, Authority},
+    clock::Clock,
     metrics::Metrics,
-    snapshot::InForce,
+    snapshot::{InForce, Snapshot},
 };
 
-/// Serves `/livez`, `/readyz` and `/metrics`.
+/// Serves `/livez`, `/readyz`, `/metrics` and `/status`.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// What is in force.
@@ -33,6 +44,14 @@ pub struct Admin {
     pub drain: CancellationToken,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where clients are served.
+    pub listen_address: SocketAddr,
+    /// When the process began to serve.
+    pub started: Instant,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Which build this is.
+    pub revision: &'static str,
 }
 
 impl Admin {
@@ -71,7 +90,10 @@ impl Admin {
             return text(StatusCode::MISDIRECTED_REQUEST, "Host is not a loopback name\n");
         }
         let path = request.uri().path();
-        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
+        if let ("/tokens/forget", Some(answer)) = (path, self.forget_tokens(request)) {
+            return answer;
+        }
+        if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/status" | "/status.json") {
             return text(StatusCode::NOT_FOUND, "not found\n");
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -82,7 +104,8 @@ impl Admin {
         match path {
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readiness(),
-            _ => self.scrape(),
+            "/metrics" => self.scrape(),
+            _ => self.show_status(request),
         }
     }
 
@@ -99,21 +122,34 @@ impl Admin {
     }
 
     fn readiness(&self) -> Response<Full<Bytes>> {
-        let mut reasons = String::new();
-        if self.drain.is_cancelled() {
-            reasons.push_str("draining\n");
-        }
-        for server in &self.in_force.load().authorization_servers {
-            if let Some(why) = server.not_ready() {
-                // Writing to a string cannot fail.
-                let _ = writeln!(reasons, "authorization server {}: {why}", server.settings().name);
-            }
-        }
+        let reasons = self.reasons(&self.in_force.load());
         if reasons.is_empty() {
             text(StatusCode::OK, "ready\n")
         } else {
-            text(StatusCode::SERVICE_UNAVAILABLE, reasons)
+            text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n")
         }
+    }
+
+    /// Why it is not ready.
+    fn reasons(&self, snapshot: &Snapshot) -> Vec<String> {
+        let draining = self.drain.is_cancelled().then(|| "draining".to_owned());
+        let servers = snapshot.authorization_servers.iter().filter_map(|server| {
+            let why = server.not_ready()?;
+            Some(format!("authorization server {}: {why}", server.settings().name))
+        });
+        draining.into_iter().chain(servers).collect()
+    }
+
+    fn show_status(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let query = request.uri().query().unwrap_or_default();
+        let mut fields = url::form_urlencoded::parse(query.as_bytes());
+        let id = fields.find(|(name, _)| name == "request_id").map(|(_, id)| id);
+        let id = id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+        let status = self.status(id);
+        if request.uri().path() == "/status.json" || wants_json(request.headers()) {
+            return page::json(&status);
+        }
+        page::html(&status)
     }
 
     fn scrape(&self) -> Response<Full<Bytes>> {
@@ -127,6 +163,17 @@ impl Admin {
         response.headers_mut().insert(header::CONTENT_TYPE, version);
         response
     }
+}
+
+/// Whether JSON is asked for; browsers ask for HTML.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut types = values.flat_map(|value| value.split(',')).map(|each| {
+        let essence = each.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
+    });
+    types.find(|each| each == "text/html" || each == "application/json").as_deref()
+        == Some("application/json")
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

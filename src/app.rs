@@ -10,6 +10,8 @@
 //! 4. Every task belongs to a tracker, every thread is waited for; for one that does not come back
 //!    from reading a file, a second.
 
+mod runtime;
+
 use std::{
     io,
     net::SocketAddr,
@@ -24,12 +26,12 @@ use std::{
 
 use tokio::{
     net::TcpListener,
-    runtime::{Builder, Handle, Runtime},
     sync::{Semaphore, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
+use self::runtime::{OwnRuntime, run_background};
 use crate::{
     admin::Admin,
     authenticate::{background::Background, outbound::Network},
@@ -54,6 +56,7 @@ pub struct App {
     metrics: Metrics,
     drain: CancellationToken,
     stop: CancellationToken,
+    in_force: Arc<InForce>,
     reloader: Arc<Reloader>,
     /// Has the configuration read again; closed, it is not followed any more.
     asking: Option<SyncSender<()>>,
@@ -109,9 +112,8 @@ impl App {
             listener::bind(address, workers).map_err(bind_error("listen.address", address))?;
         let listen_address = local_address(&sockets, address);
         let admin_address = settings.admin.address;
-        let admin_socket =
+        let (admin_socket, admin_address) =
             bind_admin(admin_address).map_err(bind_error("admin.address", admin_address))?;
-        let admin_address = admin_socket.local_addr()?;
 
         let room = Descriptors::claim(settings.listen.limits.max_connections, workers);
         let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
@@ -125,21 +127,22 @@ impl App {
             background,
             network: Network::Open,
             workers,
+            is_audited: true,
         };
         let handshakes = handshakes(&settings, &surroundings, &drain)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
         let tls = replacement(handshakes.clone());
         let reloader = Arc::new(Reloader::new(Arc::clone(&in_force), tls, surroundings));
-        let admin = Admin {
+        let (background_here, background_gone) = mpsc::channel(1);
+        let serving = Serving {
             in_force: Arc::clone(&in_force),
+            clock,
             metrics: metrics.clone(),
             drain: drain.clone(),
-            address: admin_address,
+            handshakes,
+            room,
         };
-        let (background_here, background_gone) = mpsc::channel(1);
-        let (counted, draining) = (metrics.clone(), drain.clone());
-        let serving =
-            Serving { in_force, clock, metrics: counted, drain: draining, handshakes, room };
+        let admin = serving.admin(admin_address, listen_address);
         let workers_gone = serving.start_workers(sockets)?;
         let (here, ended) = (background_here.clone(), stop.clone());
         run_background(runtime, here, async move {
@@ -155,6 +158,7 @@ impl App {
             metrics,
             drain,
             stop,
+            in_force,
             reloader,
             asking: None,
             workers_gone,
@@ -170,6 +174,7 @@ impl App {
     ///
     /// When no thread can be had.
     pub fn follow(&mut self, source: Source, files: Files) -> io::Result<()> {
+        self.in_force.comes_from(source.path());
         let (asking, asked) = sync_channel(1);
         let here = self.background_here.clone();
         watch::start((source, files), Arc::clone(&self.reloader), asked, here)?;
@@ -181,6 +186,13 @@ impl App {
     pub fn read_again(&self) {
         // Full: that it is to be read is known.
         let _ = self.asking.as_ref().map(|asking| asking.try_send(()));
+    }
+
+    /// Has the file of the audit stream opened anew, after it was renamed.
+    pub fn reopen_audit(&self) {
+        if let Some(audit) = &self.in_force.load().annals.audit {
+            audit.reopen();
+        }
     }
 
     /// Puts another configuration in force, if it can be.
@@ -221,6 +233,9 @@ impl Drop for App {
     fn drop(&mut self) {
         self.drain.cancel();
         self.stop.cancel();
+        if let Some(audit) = &self.in_force.load().annals.audit {
+            audit.flush();
+        }
     }
 }
 
@@ -235,6 +250,19 @@ struct Serving {
 }
 
 impl Serving {
+    fn admin(&self, address: SocketAddr, listen_address: SocketAddr) -> Admin {
+        Admin {
+            in_force: Arc::clone(&self.in_force),
+            metrics: self.metrics.clone(),
+            drain: self.drain.clone(),
+            address,
+            listen_address,
+            started: self.clock.instant(),
+            revision: revision(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     fn start_workers(
         &self,
         sockets: Vec<std::net::TcpListener>,
@@ -279,26 +307,11 @@ impl Serving {
     }
 }
 
-/// TLS of the public listener, whose files are followed from now on.
-/// Runs what belongs to no request on a thread of its own until `work` ends.
-fn run_background(
-    runtime: OwnRuntime,
-    here: mpsc::Sender<()>,
-    work: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let background = thread::Builder::new().name("background".to_owned());
-    background.spawn(move || {
-        runtime.block_on(work);
-        drop(runtime);
-        drop(here);
-    })?;
-    Ok(())
-}
-
-fn bind_admin(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
     let socket = std::net::TcpListener::bind(address)?;
     socket.set_nonblocking(true)?;
-    Ok(socket)
+    let address = socket.local_addr()?;
+    Ok((socket, address))
 }
 
 /// How a reload puts other TLS settings in force.
@@ -329,43 +342,9 @@ async fn finish(tasks: &TaskTracker, drain_timeout: Duration) {
     }
 }
 
-/// A runtime that may be dropped anywhere, also where a start fails within another runtime.
-struct OwnRuntime(Option<Runtime>);
-
-impl OwnRuntime {
-    fn new() -> io::Result<Self> {
-        let mut builder = Builder::new_current_thread();
-        // Looking for events more often than that, while there is work, costs 3 to 8 % of the CPU
-        // of a request; an idle runtime looks at once.
-        builder.event_interval(TASKS_BETWEEN_LOOKS).global_queue_interval(TASKS_BETWEEN_LOOKS);
-        builder.enable_io().enable_time().build().map(|own| Self(Some(own)))
-    }
-
-    fn handle(&self) -> io::Result<&Handle> {
-        self.0.as_ref().map(Runtime::handle).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn block_on(&self, work: impl Future<Output = ()>) {
-        if let Some(runtime) = &self.0 {
-            runtime.block_on(work);
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 fn local_address(sockets: &[std::net::TcpListener], asked: SocketAddr) -> SocketAddr {
     sockets.first().and_then(|socket| socket.local_addr().ok()).unwrap_or(asked)
 }
-
-/// Tasks run before sockets, timers and other threads are looked at; about a millisecond's work.
-const TASKS_BETWEEN_LOOKS: u32 = 251;
 
 /// What ending the process takes of `drain_timeout`.
 const CUTTING: Duration = Duration::from_millis(100);

@@ -20,6 +20,37 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn instant(&self) -> Instant;
 }
 
+/// A time as people and machines read it (RFC 3339), in UTC, to the millisecond; `None` beyond the
+/// years that it can name.
+pub fn rfc3339(unix_seconds: f64) -> Option<String> {
+    let since = Duration::try_from_secs_f64(unix_seconds).ok()?;
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = civil_date(days);
+    if year > 9999 {
+        return None;
+    }
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let millis = since.subsec_millis();
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"))
+}
+
+/// Year, month and day of a day since the Unix epoch, in the Gregorian calendar.
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    // Counted in years that begin in March, so that a leap day is the last of its year, from one
+    // that begins a cycle of 400 years: 719468 days before the epoch.
+    let shifted = days + 719_468;
+    let (cycle, day_of_cycle) = (shifted / 146_097, shifted % 146_097);
+    let leap_days = day_of_cycle / 1460 - day_of_cycle / 36_524 + day_of_cycle / 146_096;
+    let year_of_cycle = (day_of_cycle - leap_days) / 365;
+    let first_day = 365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100;
+    let day_of_year = day_of_cycle - first_day;
+    // March to July, and August to December, are 153 days each, of the same pattern.
+    let month_of_year = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_of_year + 2) / 5 + 1;
+    let month = if month_of_year < 10 { month_of_year + 3 } else { month_of_year - 9 };
+    (cycle * 400 + year_of_cycle + u64::from(month <= 2), month, day)
+}
+
 /// The operating system's clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -91,5 +122,28 @@ impl Clock for ManualClock {
 
     fn instant(&self) -> Instant {
         self.start + self.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_has_them() {
+        for (seconds, text) in [
+            (0.0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399.999_9, "2000-02-28T23:59:59.999Z"),
+            (951_782_400.0, "2000-02-29T00:00:00.000Z"),
+            (951_868_800.0, "2000-03-01T00:00:00.000Z"),
+            (1_709_164_800.5, "2024-02-29T00:00:00.500Z"),
+            (1_798_761_599.0, "2026-12-31T23:59:59.000Z"),
+            (4_107_542_400.0, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(seconds).as_deref(), Some(text));
+        }
+        assert_eq!(rfc3339(f64::NAN), None);
+        assert_eq!(rfc3339(-1.0), None);
+        assert_eq!(rfc3339(1e15), None);
     }
 }

@@ -215,6 +215,11 @@ impl Upstream {
         self.settings.url.as_str()
     }
 
+    /// How many of its connections wait for their next request.
+    pub fn idle_connections(&self) -> usize {
+        self.pools.iter().map(|pool| pool.idle()).sum()
+    }
+
     /// Opens the session reference of a request, when it has one.
     pub fn open_session(
         &self,

@@ -31,7 +31,7 @@ use self::{
     answer::Context,
     head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
-    record::Record,
+    record::{Asked, Record},
 };
 use crate::{
     admission::{self, Inadmissible, Target, forwarded},
@@ -129,11 +129,11 @@ impl Gateway {
         let trusted = &snapshot.settings.listen.trusted_proxies;
         let way = forwarded::read(&parts.headers, arrival.peer.ip, trusted);
         let is_trusted = !matches!(way, Ok(None));
-        let access_log = snapshot.settings.telemetry.access_log;
         let NewId { request_id, traceparent } = self.ids.next();
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
-        let metrics = &snapshot.routeless;
-        let mut record = Record::new(&parts, request_id, access_log, metrics, &self.clock);
+        let way_client = way.as_ref().ok().and_then(|way| way.as_ref().map(|way| way.client));
+        let client = way_client.unwrap_or(arrival.peer.ip);
+        let mut record = Record::new(&parts, request_id, client, &snapshot, &self.clock);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
@@ -253,12 +253,18 @@ impl Gateway {
             Some(read) => read,
             None => read_body(method, (resource, limits), body).await?,
         };
+        let is_audited = record.is_audited();
         let glance = record.read(glance);
         let is_listening = glance.is_listening();
         let whole = body.whole().cloned().unwrap_or_default();
+        let mut asked = None;
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
-            .and_then(|operation| judge::permit(resource, caller, method, &operation, &self.clock));
+            .and_then(|operation| {
+                asked = is_audited.then(|| Asked::of(resource, &operation, &whole));
+                judge::permit(resource, caller, method, &operation, &self.clock)
+            });
+        record.asked(asked);
         let is_left_unread = matches!(body, RequestBody::Streamed(_));
         let (permit, filter) = judged.inspect_err(|_| record.body_left_unread(is_left_unread))?;
         record.allowed();

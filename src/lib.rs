@@ -50,7 +50,7 @@
 //! | [`demo`] | the whole story in one process: authorization server, MCP server, gateway, tour |
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
 //! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
-//! | [`admin`] | liveness, readiness and metrics, on an address of their own |
+//! | [`admin`] | liveness, readiness, metrics and the status page, on an address of their own |
 //! | [`reload`] | watches the configuration; replaces the snapshot in force, or keeps it |
 //! | [`gateway`] | the pipeline above; one log line and one count per request; its rehearsal for `explain` |
 //! | [`rejection`] | the closed table from a stage's error to status, challenge and JSON-RPC body |
@@ -62,7 +62,7 @@
 //! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |
 //! | [`config`] | YAML to settings that cannot be wrong; all problems at once, with their places |
-//! | [`logging`] | where log lines go, and in which form |
+//! | [`logging`] | where log lines go, and in which form; the audit stream |
 //! | [`metrics`] | every series there is |
 //! | [`oauth`] | the vocabulary of all stages: issuer, scope, identifiers, secrets |
 //! | [`jsonrpc`] | a bounded glance at a request, and the errors we write |

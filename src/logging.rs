@@ -1,25 +1,25 @@
 //! Where log lines go and in which form.
 //!
 //! 1. One line per event on standard output: JSON, or text for people.
-//! 2. Writing never blocks serving: lines go through a bounded queue to a thread of their own; what
-//!    does not fit is dropped and counted, and the count is logged.
+//! 2. Writing never blocks serving: lines go through a bounded queue to a thread of their own
+//!    (`queue`); what does not fit is dropped and counted, and the count is logged.
 //! 3. A closed output ends no request.
 //! 4. Characters that would change how a terminal or a viewer shows a line are escaped; in JSON the
 //!    value stays the same.
 
+pub mod audit;
+mod queue;
+
 use std::{
+    borrow::Cow,
+    fmt::Write as _,
     io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    },
-    thread,
-    time::Duration,
 };
 
 use tracing::Level;
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+
+use self::queue::LineQueue;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub fn start(
     output: impl Write + Send + 'static,
     has_colour: bool,
 ) -> Log {
-    let queue = LogQueue::start(output);
-    let log = Log(queue.entries.clone());
+    let queue = LineQueue::start("log", gap, output);
+    let log = Log(queue.clone());
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(level))
         .with_target(false)
         .with_ansi(has_colour)
-        .with_writer(queue);
+        .with_writer(LogQueue(queue));
     // Fails only when a subscriber is set already, as in a test binary.
     let _ = match format {
         LogFormat::Json => {
@@ -58,26 +58,17 @@ pub fn start(
 
 /// The log's thread, as the process that ends needs it.
 #[derive(Debug)]
-pub struct Log(SyncSender<Entry>);
+pub struct Log(LineQueue);
 
 impl Log {
     /// Waits, not for long, until what was logged so far is written.
     pub fn flush(&self) {
-        let (written, is_written) = sync_channel(1);
-        if self.0.try_send(Entry::Flush(written)).is_ok() {
-            // An output that takes nothing must not keep the process from ending.
-            let _ = is_written.recv_timeout(FLUSH_PATIENCE);
-        }
+        self.0.flush();
     }
 }
 
-/// What goes through the queue.
-#[derive(Debug)]
-enum Entry {
-    /// A line to write.
-    Line(Vec<u8>),
-    /// Somebody waits until everything before is written.
-    Flush(SyncSender<()>),
+fn gap(lost: u64) -> String {
+    format!("{{\"level\":\"WARN\",\"message\":\"log lines dropped\",\"count\":{lost}}}\n")
 }
 
 /// `try_init` with one error type for both formats.
@@ -94,66 +85,21 @@ where
     }
 }
 
-/// The sending end of the queue.
+/// Where lines that are formatted go.
 #[derive(Clone, Debug)]
-struct LogQueue {
-    entries: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl LogQueue {
-    fn start(output: impl Write + Send + 'static) -> Self {
-        let (entries, received) = sync_channel(MAX_LINES);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let queue = Self { entries, dropped: Arc::clone(&dropped) };
-        let writer = thread::Builder::new().name("log".to_owned());
-        // Without the thread the queue fills up and lines are dropped: serving goes on.
-        let _ = writer.spawn(move || write_lines(&received, &dropped, output));
-        queue
-    }
-}
-
-fn write_lines(entries: &Receiver<Entry>, dropped: &AtomicU64, mut output: impl Write) {
-    while let Ok(first) = entries.recv() {
-        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
-        let mut next = Some(first);
-        // What has gathered meanwhile goes out in one write.
-        while let Some(entry) = next {
-            match entry {
-                Entry::Line(line) => batch.extend_from_slice(&line),
-                Entry::Flush(written) => waiting.push(written),
-            }
-            next = if batch.len() < MAX_BATCH_BYTES { entries.try_recv().ok() } else { None };
-        }
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            batch.extend_from_slice(
-                format!(
-                    "{{\"level\":\"WARN\",\"message\":\"log lines dropped\",\"count\":{lost}}}\n"
-                )
-                .as_bytes(),
-            );
-        }
-        // A closed or full output is nobody's fault here; the next line tries again.
-        let _ = output.write_all(&batch).and_then(|()| output.flush());
-        // Who asked may have given up.
-        for written in waiting {
-            let _ = written.send(());
-        }
-    }
-}
+struct LogQueue(LineQueue);
 
 impl<'a> MakeWriter<'a> for LogQueue {
     type Writer = LogLine<'a>;
 
     fn make_writer(&'a self) -> LogLine<'a> {
-        LogLine { queue: self, line: Vec::with_capacity(512) }
+        LogLine { queue: &self.0, line: Vec::with_capacity(512) }
     }
 }
 
 /// One line being written; sent when it is complete.
 struct LogLine<'a> {
-    queue: &'a LogQueue,
+    queue: &'a LineQueue,
     line: Vec<u8>,
 }
 
@@ -170,13 +116,7 @@ impl Write for LogLine<'_> {
 
 impl Drop for LogLine<'_> {
     fn drop(&mut self) {
-        let line = visible(std::mem::take(&mut self.line));
-        match self.queue.entries.try_send(Entry::Line(line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.queue.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.queue.send(visible(std::mem::take(&mut self.line)));
     }
 }
 
@@ -186,16 +126,29 @@ fn visible(line: Vec<u8>) -> Vec<u8> {
     if line.is_ascii() {
         return line;
     }
-    let mut out = Vec::with_capacity(line.len() + 16);
-    for character in String::from_utf8_lossy(&line).chars() {
+    let text = String::from_utf8_lossy(&line);
+    visible_text(&text, is_invisible).into_owned().into_bytes()
+}
+
+/// A text for people, with what would change how it or its surroundings look written as `\u202e`.
+pub fn visible_to_people(text: &str) -> Cow<'_, str> {
+    visible_text(text, |character| character.is_control() || is_invisible(character))
+}
+
+fn visible_text(text: &str, is_invisible: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
         if is_invisible(character) {
-            // Writing to memory cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(out, "\\u{:04x}", u32::from(character));
         } else {
-            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            out.push(character);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// C1 controls, separators, and what changes the direction or width of text; all of four digits.
@@ -211,42 +164,9 @@ fn is_invisible(character: char) -> bool {
     )
 }
 
-const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
-const MAX_LINES: usize = 8192;
-const MAX_BATCH_BYTES: usize = 64 * 1024;
-
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
-
-    struct Output(std::sync::mpsc::Sender<Vec<u8>>);
-
-    impl Write for Output {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn lines_arrive_whole_and_in_order() {
-        let (sender, received) = channel();
-        let queue = LogQueue::start(Output(sender));
-        for n in 0..3 {
-            writeln!(queue.make_writer(), "line {n}").unwrap();
-        }
-        let mut text = Vec::new();
-        while text.len() < 21 {
-            text.extend(received.recv_timeout(Duration::from_secs(5)).unwrap());
-        }
-        assert_eq!(String::from_utf8(text).unwrap(), "line 0\nline 1\nline 2\n");
-    }
 
     #[test]
     fn characters_that_change_how_a_line_looks_are_escaped() {
@@ -256,12 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn full_queue_drops_lines_and_does_not_block() {
-        let (entries, _received) = sync_channel(1);
-        let queue = LogQueue { entries, dropped: Arc::default() };
-        for _ in 0..5 {
-            writeln!(queue.make_writer(), "line").unwrap();
-        }
-        assert_eq!(queue.dropped.load(Ordering::Relaxed), 4);
+    fn people_see_line_breaks_and_escapes_as_text() {
+        assert_eq!(visible_to_people("a\nb\u{1b}[0m\u{202e}"), "a\\u000ab\\u001b[0m\\u202e");
+        assert_eq!(visible_to_people("plain \u{e9}"), "plain \u{e9}");
     }
 }

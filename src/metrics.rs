@@ -7,7 +7,7 @@
 
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    IntGaugeVec, Opts, Registry, TextEncoder, core::Collector as _,
 };
 
 macro_rules! metrics {
@@ -101,6 +101,8 @@ metrics! {
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
+    /// Lines of the audit stream that were lost, by why.
+    audit_lines_dropped: IntCounterVec = "gatehouse_audit_lines_dropped_total" ["reason"],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }
@@ -221,6 +223,37 @@ impl RouteMetrics {
     /// Counts a request refused for its token or its scopes.
     pub fn count_denied(&self, reason: &'static str) {
         self.decisions.with_label_values(&[&*self.route, "denied", reason]).inc();
+    }
+
+    /// Requests refused for their token or its scopes so far, by reason.
+    pub fn denials(&self) -> Vec<(String, u64)> {
+        let families = self.decisions.collect();
+        let all = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
+        let denied = all.filter(|metric| {
+            let has = |name: &str, value: &str| {
+                metric
+                    .get_label()
+                    .iter()
+                    .any(|label| label.name() == name && label.value() == value)
+            };
+            has("route", &self.route) && has("outcome", "denied")
+        });
+        let reason_and_count = |metric: &prometheus::proto::Metric| {
+            let labels = metric.get_label();
+            let reason = labels.iter().find(|label| label.name() == "reason")?;
+            let count = self.decisions.with_label_values(&[&*self.route, "denied", reason.value()]);
+            Some((reason.value().to_owned(), count.get()))
+        };
+        denied.filter_map(reason_and_count).collect()
+    }
+
+    /// Requests sent upstream so far, by how they ended.
+    pub fn upstream_outcomes(&self) -> [(&'static str, u64); UpstreamOutcome::ALL.len()] {
+        let mut outcomes = UpstreamOutcome::ALL.map(|outcome| (outcome.label(), 0));
+        for ((_, count), counter) in outcomes.iter_mut().zip(&self.upstream) {
+            *count = counter.get();
+        }
+        outcomes
     }
 
     /// Counts a request sent upstream.

@@ -9,6 +9,7 @@
 
 mod challenge;
 mod operation;
+mod remedy;
 mod rows;
 mod token;
 

@@ -27,7 +27,7 @@ use crate::{
         Loaded, Problem, Severity,
         settings::{ServerTls, Settings},
     },
-    snapshot::{InForce, Snapshot, Surroundings},
+    snapshot::{InForce, Reading, Snapshot, Surroundings},
 };
 
 /// Puts configurations in force, one after the other.
@@ -93,35 +93,39 @@ impl Reloader {
     pub fn apply(&self, loaded: Result<Loaded, Vec<Problem>>) -> Outcome {
         // Held to the end: two at a time would each take over from the same one.
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = match loaded {
+        let (outcome, detail, problems) = match loaded {
             Ok(Loaded { settings, warnings, places: _ }) => {
                 refused.clear();
-                self.replace(settings, &warnings)
+                let (outcome, detail) = self.replace(settings, &warnings);
+                (outcome, detail, Vec::new())
             }
             Err(problems) => {
                 if *refused == problems {
                     warn!("configuration refused again, for what was logged before");
                 } else {
                     refuse(&problems);
-                    *refused = problems;
+                    refused.clone_from(&problems);
                 }
-                Outcome::Rejected
+                (Outcome::Rejected, "the file is wrong".to_owned(), problems)
             }
         };
+        let time = self.around.clock.unix_seconds();
+        self.in_force.was_read(Reading { time, outcome: outcome.label(), detail, problems });
         let metrics = &self.around.metrics;
         metrics.config_reloads.with_label_values(&[outcome.label()]).inc();
         if outcome != Outcome::Rejected {
-            metrics.config_last_reload_success.set(self.around.clock.unix_seconds());
+            metrics.config_last_reload_success.set(time);
         }
         outcome
     }
 
-    fn replace(&self, settings: Settings, warnings: &[Problem]) -> Outcome {
+    /// What became of it, and what is different or why it is refused.
+    fn replace(&self, settings: Settings, warnings: &[Problem]) -> (Outcome, String) {
         let current = self.in_force.load();
         let difference = Difference::between(&current.settings, &settings);
         if difference.is_empty() {
             info!("configuration unchanged");
-            return Outcome::Unchanged;
+            return (Outcome::Unchanged, String::new());
         }
         if let Some(key) = difference.moved() {
             error!(
@@ -129,28 +133,28 @@ impl Reloader {
                 "configuration refused: {key} changed, which needs a restart; nothing of it is in \
                  force"
             );
-            return Outcome::Rejected;
+            return (Outcome::Rejected, format!("{key} changed, which needs a restart"));
         }
         let tls = settings.listen.tls.clone();
+        let refused = |error: &dyn Error| {
+            error!(error = %error, "configuration refused; nothing of it is in force");
+            (Outcome::Rejected, error.to_string())
+        };
         match Snapshot::build_after(Some(&current), settings, &self.around) {
             Ok(next) => {
                 // The last thing that can fail.
                 if let (Some(replacement), Some(tls)) = (&self.tls, tls)
                     && let Err(error) = (replacement.0)(tls)
                 {
-                    error!(error = %error, "configuration refused; nothing of it is in force");
-                    return Outcome::Rejected;
+                    return refused(&*error);
                 }
                 self.in_force.replace(next);
                 log_warnings(warnings);
                 let difference = difference.to_string();
                 info!(difference, "configuration reloaded");
-                Outcome::Applied
+                (Outcome::Applied, difference)
             }
-            Err(error) => {
-                error!(error = %error, "configuration refused; nothing of it is in force");
-                Outcome::Rejected
-            }
+            Err(error) => refused(&error),
         }
     }
 }

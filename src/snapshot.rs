@@ -6,14 +6,20 @@
 //! What a snapshot is built after lends it all that did not change: authorization servers with all
 //! that they remember, connections to upstreams, open event streams, sealing keys.
 
+mod annals;
 mod in_force;
+mod refusals;
 
 use std::{collections::HashMap, sync::Arc};
 
 use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-pub use self::in_force::InForce;
+pub use self::{
+    annals::Annals,
+    in_force::{InForce, Reading},
+    refusals::{Refusal, Refusals},
+};
 use crate::{
     authenticate::{
         Authenticator,
@@ -53,6 +59,8 @@ pub struct Snapshot {
     pub resources: Vec<Arc<ProtectedResource>>,
     /// Where requests that no route takes are counted.
     pub routeless: Arc<RouteMetrics>,
+    /// What is written down of its requests.
+    pub annals: Annals,
     sealer: Arc<Sealer>,
 }
 
@@ -69,11 +77,16 @@ pub struct Surroundings {
     pub network: Network,
     /// How many workers forward requests.
     pub workers: usize,
+    /// Whether decisions are written to `telemetry.audit`; a rehearsal decides nothing.
+    pub is_audited: bool,
 }
 
 /// Why settings cannot be put in force.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The audit stream cannot be written.
+    #[error("telemetry.audit.file cannot be opened: {0}; no request may go unaudited")]
+    Audit(#[source] std::io::Error),
     /// No HTTP client for an authorization server.
     #[error("authorization_servers.{0}: {1}")]
     AuthorizationServer(Box<str>, #[source] OutboundError),
@@ -133,7 +146,8 @@ impl Snapshot {
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
-        Ok(Self { settings, router, authorization_servers, resources, routeless, sealer })
+        let annals = Annals::after(previous, &settings, around)?;
+        Ok(Self { settings, router, authorization_servers, resources, routeless, annals, sealer })
     }
 
     /// The route of this name.

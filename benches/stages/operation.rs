@@ -77,6 +77,7 @@ impl Bench {
             background: Background::new(runtime.handle().clone(), tasks, stop),
             network: Network::Offline(Some(kit::key_set(&[key.jwk()]).into())),
             workers: 1,
+            is_audited: false,
         };
         runtime.block_on(async {
             let snapshot = Snapshot::build(loaded.settings, &around).expect("a snapshot");

@@ -27,7 +27,7 @@ use super::{
     discovery::{self, Discovered, DiscoveryError},
     introspection::{IntrospectionError, Rules},
     jwt::{JwtFault, JwtVerifier, Verified},
-    key_set::KeySetError,
+    key_set::{KeySetError, source::KeySetReport},
     outbound::{Network, Outbound, OutboundError},
     provider::Provider,
     service_account::ServiceAccounts,
@@ -272,6 +272,29 @@ impl AuthorizationServer {
     /// What is known of it, once it is known.
     pub fn discovered(&self) -> Option<Arc<Discovered>> {
         self.discovered.load_full()
+    }
+
+    /// Forgets all that is remembered of tokens, so that each is asked about or verified anew;
+    /// returns how many it were, roughly.
+    pub fn forget_tokens(&self) -> u64 {
+        let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
+        let count = self.cache.len().saturating_add(verified);
+        self.cache.clear();
+        if let Some(verifier) = &self.verifier {
+            verifier.forget_tokens();
+        }
+        self.service_accounts.forget_tokens();
+        count
+    }
+
+    /// What is known of its keys, when tokens are verified by them.
+    pub fn key_set(&self) -> Option<KeySetReport> {
+        self.verifier.as_ref().map(|verifier| verifier.key_set())
+    }
+
+    /// What is counted of it.
+    pub fn metrics(&self) -> &AuthorizationServerMetrics {
+        &self.metrics
     }
 
     /// Which product it is, when it is a known one.

@@ -38,7 +38,7 @@ use super::{
     introspection::Rules,
     key_set::{
         Candidates, KeySetError, Thumbprint, VerificationKey,
-        source::{Demand, Fetch, KeySetSource},
+        source::{Demand, Fetch, KeySetReport, KeySetSource},
     },
     outbound::Outbound,
     token_cache::{Flight, Flights, Joined},
@@ -125,6 +125,16 @@ impl JwtVerifier {
     /// Why no token can be verified, if none can.
     pub fn not_ready(&self) -> Option<Arc<KeySetError>> {
         self.keys.not_ready()
+    }
+
+    /// Forgets all tokens that were verified.
+    pub fn forget_tokens(&self) {
+        self.memory.clear();
+    }
+
+    /// What is known of the keys.
+    pub fn key_set(&self) -> KeySetReport {
+        self.keys.report()
     }
 
     /// What is known of a token that was verified before, by a key that is still in the key set.

@@ -206,6 +206,11 @@ impl ServiceAccounts {
         })
     }
 
+    /// Forgets the tokens of all accounts.
+    pub(super) fn forget_tokens(&self) {
+        self.tokens.invalidate_all();
+    }
+
     fn look_up(&self, digest: &TokenDigest) -> Option<Exchanged> {
         let now = self.clock.instant();
         if let Some(obtained) = self.tokens.get(digest).filter(|obtained| now < obtained.until) {

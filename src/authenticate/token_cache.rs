@@ -106,6 +106,12 @@ impl TokenCache {
         }
     }
 
+    /// Forgets all tokens.
+    pub fn clear(&self) {
+        self.active.invalidate_all();
+        self.inactive.invalidate_all();
+    }
+
     /// How many tokens are remembered, roughly.
     pub fn len(&self) -> u64 {
         // Otherwise the last insertions, and expired entries, are not counted right.

@@ -92,6 +92,22 @@ impl AuthorizeError {
         }
     }
 
+    /// The key of the rule that decided, below `routes`, when one did.
+    pub fn rule(&self, route: &str) -> Option<String> {
+        let named = self.named()?;
+        let Some(pattern) = self.pattern() else {
+            let is_denied = matches!(self, Self::Denied { .. });
+            return is_denied.then(|| format!("routes.{route}.unlisted_tools"));
+        };
+        let section = match named.kind {
+            ObjectKind::Method => "methods",
+            ObjectKind::Prompt => "prompts",
+            ObjectKind::Resource => "resources",
+            ObjectKind::Tool => "tools",
+        };
+        Some(format!("routes.{route}.{section}.{pattern}"))
+    }
+
     /// The pattern that decided, when one did.
     pub fn pattern(&self) -> Option<&str> {
         match self {

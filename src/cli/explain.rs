@@ -127,6 +127,7 @@ fn on_a_snapshot<T>(
         background,
         network,
         workers: 1,
+        is_audited: false,
     };
     runtime.block_on(async {
         let snapshot = Snapshot::build(settings, &around).map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! `gatehouse serve`: runs the gateway until it is told to stop.
 //!
-//! SIGHUP has the configuration read again, which a change of its files does as well.
+//! SIGHUP has the configuration read again, which a change of its files does as well. SIGUSR1 has
+//! the file of the audit stream opened anew.
 //!
 //! The first SIGTERM or SIGINT drains; a second one ends the process at once, with status 1.
 
@@ -53,7 +54,8 @@ fn run(settings: Settings, source: Source, files: Files) -> Result<(), String> {
         let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
             return Err("cannot listen for signals".to_owned());
         };
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        let asking = (signal(SignalKind::hangup()), signal(SignalKind::user_defined1()));
+        let (Ok(mut hangup), Ok(mut rotated)) = asking else {
             return Err("cannot listen for signals".to_owned());
         };
         let mut app =
@@ -61,7 +63,8 @@ fn run(settings: Settings, source: Source, files: Files) -> Result<(), String> {
         app.follow(source, files).map_err(|error| error.to_string())?;
         tokio::select! {
             () = stopped(&mut terminate, &mut interrupt) => {}
-            () = read_again(&app, &mut hangup) => {}
+            () = whenever(&mut hangup, || app.read_again()) => {}
+            () = whenever(&mut rotated, || app.reopen_audit()) => {}
         }
         tokio::select! {
             () = app.shutdown() => Ok(()),
@@ -72,10 +75,10 @@ fn run(settings: Settings, source: Source, files: Files) -> Result<(), String> {
     })
 }
 
-/// Has the configuration read again whenever somebody sends SIGHUP.
-async fn read_again(app: &App, hangup: &mut Signal) {
-    while hangup.recv().await.is_some() {
-        app.read_again();
+/// Does something whenever a signal comes, for ever.
+async fn whenever(signal: &mut Signal, act: impl Fn()) {
+    while signal.recv().await.is_some() {
+        act();
     }
     std::future::pending::<()>().await;
 }

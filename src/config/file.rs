@@ -57,7 +57,7 @@ mod route;
 mod rules;
 
 pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection, Jwt};
-pub(super) use listen::{Admin, Limits, Listen, ListenTls, Sessions, Telemetry};
+pub(super) use listen::{Admin, Audit, Limits, Listen, ListenTls, Sessions, Telemetry};
 pub(super) use route::{Header, Route, Upstream};
 pub(super) use rules::{Rule, RuleTest};
 

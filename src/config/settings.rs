@@ -7,7 +7,7 @@ mod authorization_server;
 mod rule_tests;
 mod rules;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -116,6 +116,8 @@ pub enum AllowedHost {
 pub struct Admin {
     /// Where to listen.
     pub address: SocketAddr,
+    /// The token that allows what changes something.
+    pub token: Option<Secret>,
 }
 
 /// `telemetry`.
@@ -127,6 +129,17 @@ pub struct Telemetry {
     pub log_level: tracing::Level,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// Where decisions are written, if anywhere.
+    pub audit: Option<AuditSettings>,
+}
+
+/// `telemetry.audit`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file that lines are appended to; standard output without one.
+    pub file: Option<PathBuf>,
+    /// Whether lines have the client's address.
+    pub client_address: bool,
 }
 
 /// One entry of `routes`.

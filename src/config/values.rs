@@ -93,7 +93,9 @@ fn or_variable(schema: Value) -> Schema {
 mod files;
 mod rules;
 
-pub(super) use files::{CertificateFile, Named, PrivateKeyFile, SecretFile, ServerCertificateFile};
+pub(super) use files::{
+    AuditPath, CertificateFile, Named, PrivateKeyFile, SecretFile, ServerCertificateFile,
+};
 pub(super) use rules::{Granted, UnlistedTools, Values};
 
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
@@ -179,6 +181,20 @@ choice!(AssertionAudience { "issuer" => Self::Issuer, "endpoint" => Self::Endpoi
 pub(super) struct TokenTypeHint;
 
 choice!(TokenTypeHint { "access_token" => Self });
+
+/// `stdout`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StandardOutput;
+
+impl FromStr for StandardOutput {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "stdout" { Ok(Self) } else { Err("neither") }
+    }
+}
+
+text_leaf!(StandardOutput, "`stdout`, or an object such as {file: /var/log/gatehouse/audit.jsonl}", { "enum": ["stdout"] });
 
 /// A text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]

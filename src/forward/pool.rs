@@ -132,6 +132,13 @@ impl Pool {
         Self { address: address.into(), tls, connect_timeout, clock, idle: Mutex::default() }
     }
 
+    /// How many connections wait for their next request.
+    pub fn idle(&self) -> usize {
+        let now = self.clock.instant();
+        let is_usable = |idle: &&Idle| idle.is_usable(now);
+        self.idle.lock().map_or(0, |idle| idle.connections.iter().filter(is_usable).count())
+    }
+
     /// Sends a request and waits for the response head.
     pub async fn send(
         self: &Arc<Self>,

@@ -1,22 +1,27 @@
-//! What is said of a request afterwards: one log line, and its counts.
+//! What is said of a request afterwards: one log line, its counts, an audit line, and its place among
+//! the last refusals.
 //!
 //! 1. Fields have the names that operators query; times are in milliseconds.
 //! 2. Text from a request is cut short; tokens, secrets, fields and bodies are never in it.
 //! 3. A request whose client left before the response head is logged as `cancelled`.
 
-use std::{sync::Arc, time::Instant};
+mod trail;
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, request::Parts};
 use tracing::info;
 
+pub(super) use self::trail::Asked;
+use self::trail::Trail;
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
     authorize::{AuthorizeError, Caller},
     clock::Clock,
     jsonrpc::Glance,
-    metrics::RouteMetrics,
     rejection::Rejection,
     resource::ProtectedResource,
+    snapshot::{Refusal, Snapshot},
 };
 
 /// What is known of a request so far.
@@ -26,7 +31,7 @@ pub(super) struct Record {
     request_id: HeaderValue,
     method: Method,
     is_method_known: bool,
-    routeless: Arc<RouteMetrics>,
+    snapshot: Arc<Snapshot>,
     clock: Arc<dyn Clock>,
     is_logged: bool,
     started: Instant,
@@ -40,6 +45,10 @@ pub(super) struct Record {
     outcome: &'static str,
     reason: Option<&'static str>,
     detail: Option<String>,
+    /// What would cure its refusal; without one it was not refused.
+    remedy: Option<&'static str>,
+    rule: Option<String>,
+    trail: Option<Box<Trail>>,
     is_body_left_unread: bool,
     is_finished: bool,
 }
@@ -48,18 +57,19 @@ impl Record {
     pub(super) fn new(
         parts: &Parts,
         request_id: HeaderValue,
-        is_logged: bool,
-        routeless: &Arc<RouteMetrics>,
+        client: IpAddr,
+        snapshot: &Arc<Snapshot>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
         Self {
             request_id,
             method: parts.method.clone(),
             is_method_known: true,
-            routeless: Arc::clone(routeless),
+            trail: Trail::begin(snapshot, client),
+            is_logged: snapshot.settings.telemetry.access_log,
+            snapshot: Arc::clone(snapshot),
             started: clock.instant(),
             clock: Arc::clone(clock),
-            is_logged,
             resource: None,
             glance: Glance::default(),
             token: None,
@@ -70,6 +80,8 @@ impl Record {
             outcome: "answered",
             reason: None,
             detail: None,
+            remedy: None,
+            rule: None,
             is_body_left_unread: false,
             is_finished: false,
         }
@@ -101,7 +113,19 @@ impl Record {
     pub(super) fn authenticated(&mut self, judged: &Result<Caller, AuthenticateError>) {
         if self.is_logged {
             self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
-            self.token = identity(judged).cloned();
+        }
+        self.token = identity(judged).cloned();
+    }
+
+    /// Whether what it asks for must be known word by word.
+    pub(super) fn is_audited(&self) -> bool {
+        self.trail.is_some()
+    }
+
+    /// What it asks for.
+    pub(super) fn asked(&mut self, asked: Option<Asked>) {
+        if let Some(trail) = &mut self.trail {
+            trail.asked(asked);
         }
     }
 
@@ -124,6 +148,9 @@ impl Record {
     pub(super) fn allowed(&mut self) {
         self.outcome = "allowed";
         self.allowed_at = Some(self.clock.instant());
+        if let Some(trail) = &mut self.trail {
+            trail.decided(self.outcome);
+        }
         if let Some(resource) = &self.resource {
             resource.metrics.allowed.inc();
         }
@@ -134,6 +161,10 @@ impl Record {
         self.outcome = "would_deny";
         self.reason = Some(INSUFFICIENT_SCOPE);
         self.detail = self.is_logged.then(|| short(&error.to_string()).to_owned());
+        if let Some(trail) = &mut self.trail {
+            trail.would_deny(error);
+            self.rule = self.resource.as_ref().and_then(|resource| error.rule(&resource.name));
+        }
         if let Some(resource) = &self.resource {
             resource.metrics.would_deny.inc();
         }
@@ -155,10 +186,17 @@ impl Record {
     pub(super) fn refused(&mut self, rejection: &Rejection) {
         let reason = rejection.row().reason;
         self.reason = Some(reason);
-        self.detail = self.is_logged.then(|| detail(rejection));
+        self.detail = Some(detail(rejection));
+        self.remedy = Some(rejection.remedy());
+        if let (Rejection::Authorize(error), Some(resource)) = (rejection, &self.resource) {
+            self.rule = error.rule(&resource.name);
+        }
         // A refusal may have waited for the body since.
         self.answered_at = None;
         self.outcome = if rejection.is_auth_decision() { "denied" } else { "refused" };
+        if let Some(trail) = &mut self.trail {
+            trail.refused(rejection, self.outcome);
+        }
         if let (Some(resource), true) = (&self.resource, rejection.is_auth_decision()) {
             resource.metrics.count_denied(reason);
         }
@@ -168,10 +206,44 @@ impl Record {
     pub(super) fn finish(mut self, status: StatusCode) {
         self.is_finished = true;
         let now = self.answered_at.unwrap_or_else(|| self.clock.instant());
-        let metrics = self.resource.as_ref().map_or(&*self.routeless, |route| &route.metrics);
+        let routeless = &self.snapshot.routeless;
+        let metrics = self.resource.as_ref().map_or(&**routeless, |route| &route.metrics);
         metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
         metrics.count_request(&self.method, status);
         self.log(Some(status.as_u16()), now);
+        self.audit(Some(status.as_u16()));
+        if let Some(refusal) = self.refusal(status) {
+            self.snapshot.annals.refusals.keep(refusal);
+        }
+    }
+
+    fn audit(&self, status: Option<u16>) {
+        if let Some(trail) = &self.trail {
+            trail.write(self, status);
+        }
+    }
+
+    /// What is remembered of it, if it was refused.
+    fn refusal(&mut self, status: StatusCode) -> Option<Refusal> {
+        let remedy = self.remedy?;
+        let cut = |text: &str| short_to(text, MAX_NAME_BYTES).into();
+        let token = self.token.as_ref();
+        Some(Refusal {
+            time: self.clock.unix_seconds(),
+            request_id: self.request_id.to_str().unwrap_or_default().into(),
+            route: self.resource.as_ref().map(|resource| resource.name.clone()),
+            method: self.is_method_known.then(|| cut(self.method.as_str())),
+            rpc_method: self.glance.method().map(cut),
+            rpc_name: self.glance.name().map(cut),
+            status: status.as_u16(),
+            reason: self.reason.unwrap_or_default(),
+            detail: self.detail.take().unwrap_or_default().into(),
+            remedy,
+            rule: self.rule.take().map(Into::into),
+            issuer: token.map(|token| token.issuer().as_str().into()),
+            subject: token.and_then(TokenIdentity::subject).map(|each| cut(each.as_str())),
+            client_id: token.and_then(TokenIdentity::client_id).map(|each| cut(each.as_str())),
+        })
     }
 
     fn log(&self, status: Option<u16>, now: Instant) {
@@ -211,6 +283,7 @@ impl Drop for Record {
         if !self.is_finished {
             self.outcome = "cancelled";
             self.log(None, self.clock.instant());
+            self.audit(None);
         }
     }
 }
@@ -245,8 +318,14 @@ pub(super) fn detail(rejection: &Rejection) -> String {
 
 /// The beginning of a text, at a character boundary.
 fn short(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()
+    short_to(text, MAX_TEXT_BYTES)
+}
+
+fn short_to(text: &str, max_bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(max_bytes)).unwrap_or_default()
 }
 
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
+/// Of a name among the last refusals.
+const MAX_NAME_BYTES: usize = 256;
 const MAX_TEXT_BYTES: usize = 1024;

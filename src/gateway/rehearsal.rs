@@ -29,7 +29,6 @@ use crate::{
         AuthenticateError, TokenIdentity, authorization_server::Unavailable,
         discovery::DiscoveryError, introspection::IntrospectionError,
     },
-    authorize::{AuthorizeError, operation::ObjectKind},
     forward::request_body,
     jsonrpc::Glance,
     oauth::Scope,
@@ -165,19 +164,7 @@ impl Rehearsal {
     /// The path of the rule that decided a refusal.
     fn rule(&self, rejection: &Rejection) -> Option<String> {
         let Rejection::Authorize(error) = rejection else { return None };
-        let route = &self.resource.as_ref()?.name;
-        let named = error.named()?;
-        let Some(pattern) = error.pattern() else {
-            let is_denied = matches!(**error, AuthorizeError::Denied { .. });
-            return is_denied.then(|| format!("routes.{route}.unlisted_tools"));
-        };
-        let section = match named.kind {
-            ObjectKind::Method => "methods",
-            ObjectKind::Prompt => "prompts",
-            ObjectKind::Resource => "resources",
-            ObjectKind::Tool => "tools",
-        };
-        Some(format!("routes.{route}.{section}.{pattern}"))
+        error.rule(&self.resource.as_ref()?.name)
     }
 
     fn answered(&mut self, response: http::Response<GatewayBody>) {

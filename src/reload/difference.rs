@@ -40,8 +40,10 @@ impl Difference {
         };
         difference.keys = changed([
             ("public_url", old.public_url != new.public_url),
+            ("admin.token_file", old.admin.token != new.admin.token),
             ("sessions", old.session_keys != new.session_keys),
             ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
+            ("telemetry.audit", old.telemetry.audit != new.telemetry.audit),
         ]);
         difference.keys.extend(listen(&old.listen, &new.listen));
         if difference.words().is_empty() && difference.moved.is_none() {

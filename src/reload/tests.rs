@@ -45,6 +45,7 @@ async fn many_reloads_keep_nothing_of_what_they_replace() {
         background: Background::new(Handle::current(), tasks.clone(), CancellationToken::new()),
         network: Network::Offline(None),
         workers: 1,
+        is_audited: false,
     };
     let first = Snapshot::build(configuration(0).settings, &around).unwrap();
     let in_force = InForce::new(first);

@@ -71,6 +71,11 @@ impl Source {
         Self { path, overrides, environment }
     }
 
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads it, and remembers of which files.
     pub fn read(&self) -> (Result<Loaded, Vec<Problem>>, Files) {
         let recorder = Recorder { inner: &*self.environment, files: RefCell::default() };

@@ -259,10 +259,11 @@ async fn cve_2026_27589_operators_listener() {
     let world = World::start().await;
     let admin = world.gateway.admin();
     for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", ""] {
-        for path in ["/metrics", "/readyz", "/livez"] {
+        for path in ["/metrics", "/readyz", "/livez", "/status", "/status.json"] {
             let response = Call::new(admin, "GET", path).host(host).send().await;
             assert!(matches!(response.status, 400 | 421), "{host} {path}: {response:?}");
-            assert!(!response.text().contains("gatehouse_"), "{host} {path}");
+            let says = |word| response.text().contains(word);
+            assert!(!says("gatehouse_") && !says("Gatehouse"), "{host} {path}");
         }
     }
     for path in [
@@ -272,6 +273,8 @@ async fn cve_2026_27589_operators_listener() {
         "/x/../metrics",
         "/%6detrics",
         "/metrics;x",
+        "/status/",
+        "/%73tatus",
         "/debug",
         "/config",
         "/reload",

@@ -1,9 +1,11 @@
 //! What operators meet (the contract's section 4).
 
+mod audit;
 mod drain;
 mod log;
 mod process;
 mod rule_tests;
+mod status;
 
 use crate::harness::{
     NOTES, Parties, World, assert_answered, authorization_server::Answer, client::Call,
@@ -53,7 +55,7 @@ async fn operators_listener_serves_loopback_names_and_exact_paths() {
     for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1"] {
         assert_eq!(ask("GET", "/metrics").host(host).send().await.status, 421, "{host}");
     }
-    for path in ["/", "/metrics/", "/livez/x", "/Metrics", "//metrics", "/notes", "/status"] {
+    for path in ["/", "/metrics/", "/livez/x", "/Metrics", "//metrics", "/notes", "/status/"] {
         assert_eq!(ask("GET", path).send().await.status, 404, "{path}");
     }
     for method in ["POST", "DELETE", "PUT", "OPTIONS"] {
@@ -61,7 +63,7 @@ async fn operators_listener_serves_loopback_names_and_exact_paths() {
         assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
     }
     assert_eq!(ask("HEAD", "/readyz").send().await.status, 200);
-    for path in ["/livez", "/readyz", "/metrics"] {
+    for path in ["/livez", "/readyz", "/metrics", "/status", "/status.json"] {
         let response = world.gateway.get(path).send().await;
         assert_eq!(response.status, 404, "{path} is not for clients");
     }

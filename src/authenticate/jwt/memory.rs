@@ -70,6 +70,10 @@ impl Memory {
         self.0.insert(digest, (remembered, lifetime));
     }
 
+    pub(super) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+
     /// Does what moka puts off, so that a test can count.
     #[cfg(test)]
     pub(super) fn settle(&self) {

@@ -13,6 +13,7 @@
 //! The address is the authorization server's metadata's, never a token's.
 
 mod fetch;
+mod report;
 mod schedule;
 
 use std::{
@@ -31,6 +32,7 @@ use url::Url;
 #[cfg(test)]
 pub(in crate::authenticate) use self::fetch::Fetching;
 pub(in crate::authenticate) use self::fetch::{Fetch, Fetched};
+pub use self::report::KeySetReport;
 use self::schedule::Schedule;
 use super::{KeyId, KeySet, KeySetError, Parsed, Thumbprint};
 use crate::{

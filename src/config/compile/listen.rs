@@ -14,7 +14,10 @@ use crate::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         server_tls::{ServerTls, TlsMaterial},
-        settings::{Admin, AllowedHost, AllowedOrigin, Limits, Listen, Telemetry, TlsIdentity},
+        settings::{
+            Admin, AllowedHost, AllowedOrigin, AuditSettings, Limits, Listen, Telemetry,
+            TlsIdentity,
+        },
     },
     oauth::Secret,
 };
@@ -97,7 +100,8 @@ fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Limits> {
 }
 
 pub(super) fn admin(file: &file::Admin) -> Option<Admin> {
-    Some(Admin { address: file.address.value()?.0 })
+    let token = file.token_file.value()?.as_ref().map(|file| file.0.clone());
+    Some(Admin { address: file.address.value()?.0, token })
 }
 
 pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
@@ -106,6 +110,13 @@ pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
         log_format: *log.format.value()?,
         log_level: log.level.value()?.0,
         access_log: file.access_log.value()?.0,
+        audit: match file.audit.value()? {
+            Some(file::Audit(file)) => Some(AuditSettings {
+                file: file.file.value()?.as_ref().map(|path| path.0.clone()),
+                client_address: file.client_address.value()?.0,
+            }),
+            None => None,
+        },
     })
 }
 

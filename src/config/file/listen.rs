@@ -1,12 +1,17 @@
 //! `listen`, `admin`, `telemetry` and `sessions` as written.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
 use crate::{
     config::{
-        reader::Placed,
+        node::{Kind, Node},
+        reader::{At, Placed, Read, Source},
         settings::{AllowedHost, AllowedOrigin},
         values::{
-            Address, CertificateFile, Count, LogLevel, Named, Network, PrivateKeyFile, SecretFile,
-            SecretText, ServerCertificateFile, Span, Switch,
+            Address, AuditPath, CertificateFile, Count, LogLevel, Named, Network, PrivateKeyFile,
+            SecretFile, SecretText, ServerCertificateFile, Span, StandardOutput, Switch,
         },
     },
     logging::LogFormat,
@@ -78,8 +83,10 @@ section! {
     Admin {
         /// The address to listen on; on loopback it serves loopback Hosts only.
         address: Address = "127.0.0.1:9464",
+        /// The file with the bearer token that allows what changes something here: forgetting what
+        /// is remembered of tokens (`POST /tokens/forget`). Without it there is no such path.
+        token_file: Option<SecretFile> = null,
     }
-    later ["token_file"]
 }
 
 section! {
@@ -89,8 +96,48 @@ section! {
         log: Log = {},
         /// Whether each request is logged.
         access_log: Switch = true,
+        /// One line per decision, apart from the log: `stdout`, or an object that names a file.
+        audit: Option<Audit> = null,
     }
     later ["traces"]
+}
+
+/// `telemetry.audit`: `stdout`, or the object form.
+#[derive(Debug)]
+pub(in crate::config) struct Audit(pub(in crate::config) AuditObject);
+
+impl Read for Audit {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        if matches!(at.node.kind, Kind::Mapping(_)) {
+            return AuditObject::read(at, source).map(Self);
+        }
+        StandardOutput::read(at, source)?;
+        let empty = Node { mark: at.node.mark, kind: Kind::Mapping(Vec::new()) };
+        AuditObject::read(&At { node: &empty, ..at.clone() }, source).map(Self)
+    }
+}
+
+impl JsonSchema for Audit {
+    fn schema_name() -> Cow<'static, str> {
+        "Audit".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<StandardOutput>();
+        let object = generator.subschema_for::<AuditObject>();
+        json_schema!({ "anyOf": [word, object] })
+    }
+}
+
+section! {
+    /// The audit stream: one JSON line per decision about a request.
+    AuditObject {
+        /// The file to append to, created for its owner alone and opened anew on SIGUSR1; standard
+        /// output without one.
+        file: Option<AuditPath> = null,
+        /// Adds the client's address to each line.
+        client_address: Switch = false,
+    }
 }
 
 section! {

@@ -1,14 +1,14 @@
 //! What files that are right compile to.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use super::{MINIMAL, TestEnvironment, problems, read};
 use crate::{
     config::{
         parse,
         settings::{
-            Access, AccessTokens, AllowedHost, AllowedOrigin, AudienceMatch, ClientAuthentication,
-            ProtectedSettings,
+            Access, AccessTokens, AllowedHost, AllowedOrigin, AudienceMatch, AuditSettings,
+            ClientAuthentication, ProtectedSettings,
         },
     },
     logging::LogFormat,
@@ -101,7 +101,7 @@ fn every_key_reaches_the_settings() {
     assert_eq!(settings.listen.trusted_proxies.len(), 1);
     assert_eq!(settings.listen.proxy_protocol, ["10.1.0.0/16".parse().unwrap()]);
     let tls = settings.listen.tls.unwrap();
-    assert_eq!(tls.certificate, std::path::Path::new("secrets/tls.crt"));
+    assert_eq!(tls.certificate, Path::new("secrets/tls.crt"));
     assert_eq!(tls.material.identity.private_key.expose(), key.as_bytes());
     assert_eq!(tls.material.client_ca.as_deref(), Some(certificate.as_bytes()));
     assert!(!tls.require_client_certificate);
@@ -116,6 +116,9 @@ fn every_key_reaches_the_settings() {
     let host = AllowedHost::Name { host: "gateway.internal".into(), port: None };
     assert_eq!(settings.listen.allowed_hosts, [host]);
     assert_eq!(settings.session_keys.len(), 2);
+    let audit = settings.telemetry.audit.unwrap();
+    assert_eq!(audit.file.as_deref(), Some(Path::new("/var/log/gatehouse/audit.jsonl")));
+    assert!(!audit.client_address);
     let ClientAuthentication::ClientSecretPost { secret, .. } =
         &settings.authorization_servers[1].client
     else {
@@ -137,6 +140,27 @@ fn every_key_reaches_the_settings() {
     let claims = &settings.authorization_servers[1].claims;
     assert_eq!(claims.scope, ["scope".into(), "/realm_access/roles".into()]);
     assert_eq!(claims.scope_prefixes, ["api://files/".into()]);
+}
+
+#[test]
+fn audit_stream_is_off_or_goes_to_standard_output_or_to_a_file_beside_the_configuration() {
+    let audit = |text: &str| {
+        let yaml = format!("telemetry: {{audit: {text}}}\n{MINIMAL}");
+        parse("/etc/g.yaml", &yaml, &TestEnvironment::default()).unwrap().settings.telemetry.audit
+    };
+    let to = |file: Option<&str>, client_address| {
+        Some(AuditSettings { file: file.map(Into::into), client_address })
+    };
+    assert_eq!(audit("null"), None);
+    for (text, settings) in [
+        ("stdout", to(None, false)),
+        ("{}", to(None, false)),
+        ("{client_address: true}", to(None, true)),
+        ("{file: audit.jsonl}", to(Some("/etc/audit.jsonl"), false)),
+        ("{file: /var/log/a, client_address: true}", to(Some("/var/log/a"), true)),
+    ] {
+        assert_eq!(audit(text), settings, "{text}");
+    }
 }
 
 #[test]

@@ -208,6 +208,14 @@ fn listeners_are_bounded_and_apart() {
         ),
         (top("listen: [1]"), "listen: expected keys with values, found a list"),
         (
+            top("telemetry: {audit: file}"),
+            "telemetry.audit: neither; expected `stdout`, or an object such as {file: /var/log/gatehouse/audit.jsonl}",
+        ),
+        (
+            top("telemetry: {audit: {file: /var/log/, client_address: 'yes'}}"),
+            "telemetry.audit.file: a folder; name a file in it\ntelemetry.audit.client_address: expected true or false, found a text",
+        ),
+        (
             top("telemetry: {log: {level: informational}, access_log: 'true'}"),
             "telemetry.log.level: none of the known words; expected one of error, warn, info, debug, trace\ntelemetry.access_log: expected true or false, found a text",
         ),

@@ -35,6 +35,23 @@ impl Read for SecretFile {
 
 leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
 
+/// A file that will be written; it need not be there.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct AuditPath(pub(in crate::config) PathBuf);
+
+impl Read for AuditPath {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        let Text(path) = Text::read(at, source)?;
+        if path.ends_with('/') {
+            source.report.error(&at.place(), "a folder; name a file in it");
+            return None;
+        }
+        Some(Self(resolve_path(&source.folder, &path)))
+    }
+}
+
+leaf_schema!(AuditPath, json!({ "type": "string", "minLength": 1 }));
+
 /// A file of PEM certificates, already read.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct CertificateFile(pub(in crate::config) Arc<[u8]>);

@@ -54,6 +54,7 @@ fn difference_is_told_by_names_and_keys() {
         ),
         ("routes:", "listen: {drain_timeout: 5s}\nroutes:", "changed: listen.drain_timeout"),
         ("routes:", "telemetry: {access_log: false}\nroutes:", "changed: telemetry.access_log"),
+        ("routes:", "telemetry: {audit: stdout}\nroutes:", "changed: telemetry.audit"),
         (
             "routes:",
             "telemetry: {log: {level: debug}}\nroutes:",
