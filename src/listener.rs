@@ -1,6 +1,7 @@
 //! The public listener: accepting connections and serving HTTP/1.1 and HTTP/2 on them.
 //!
-//! 1. At most `max_connections` in the process; more are answered 503 and closed.
+//! 1. At most `max_connections` in the process, and of each source at most its share; more are
+//!    answered 503 and closed.
 //! 2. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
 //! 3. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
@@ -31,7 +32,9 @@ pub use self::{balance::Balance, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
+    limits::Slot,
     metrics::Metrics,
+    rejection::Rejection,
 };
 
 /// One worker's listener.
@@ -134,15 +137,17 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let limits = service.gateway.limits();
-        let counted = self.balance.count(limits.max_connections);
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
+        let counted = self.balance.count(limits.max_connections).ok_or(Rejection::Overloaded);
+        let counted =
+            counted.and_then(|counted| Ok((counted, service.gateway.admit_connection(&peer)?)));
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {
             match counted {
-                Some(counted) => {
+                Ok(counted) => {
                     Connection { service, peer, limits, _counted: counted }.run(stream).await;
                 }
-                None => serve::turn_away(stream, &service).await,
+                Err(why) => serve::turn_away(stream, &service, why).await,
             }
         }));
     }
@@ -154,7 +159,7 @@ struct Connection {
     peer: Peer,
     /// As they were when it began.
     limits: Limits,
-    _counted: Counted,
+    _counted: (Counted, Option<Slot>),
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -34,6 +34,7 @@ use crate::{
         pool::Tls,
         session::{NoKey, Sealer},
     },
+    limits::{Limits, buffer::Room, rate::RateLimiter},
     metrics::{Metrics, RouteMetrics},
     oauth::PublicOrigin,
     resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
@@ -53,6 +54,10 @@ pub struct Snapshot {
     pub resources: Vec<Arc<ProtectedResource>>,
     /// Where requests that no route takes are counted.
     pub routeless: Arc<RouteMetrics>,
+    /// What peers have at this moment.
+    pub limits: Arc<Limits>,
+    /// For what of bodies is held in memory.
+    pub room: Room,
     sealer: Arc<Sealer>,
 }
 
@@ -69,6 +74,8 @@ pub struct Surroundings {
     pub network: Network,
     /// How many workers forward requests.
     pub workers: usize,
+    /// What peers have at this moment.
+    pub limits: Arc<Limits>,
 }
 
 /// Why settings cannot be put in force.
@@ -109,6 +116,8 @@ impl Snapshot {
         }
         let servers = authorization_servers(previous, &settings, around)?;
         let sealer = sealer(previous, &settings)?;
+        let max_buffered_bytes = settings.listen.limits.max_buffered_bytes;
+        let room = Room::new(&around.limits.buffered, max_buffered_bytes);
         let mut resources = Vec::with_capacity(settings.routes.len());
         let origins = origins(&settings);
         let mut sites: Vec<Site> = origins.iter().map(|_| Site::default()).collect();
@@ -122,7 +131,7 @@ impl Snapshot {
             }
             let before = previous.and_then(|previous| previous.before(route));
             let authenticator = authenticator(&settings, route, &servers, around)?;
-            let common = Common { settings: &settings, sealer: &sealer, around };
+            let common = Common { settings: &settings, sealer: &sealer, around, room: &room };
             let resource = Arc::new(resource(route, authenticator, before, common)?);
             site.resources.push(Arc::clone(&resource));
             resources.push(resource);
@@ -133,7 +142,17 @@ impl Snapshot {
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
-        Ok(Self { settings, router, authorization_servers, resources, routeless, sealer })
+        let limits = Arc::clone(&around.limits);
+        Ok(Self {
+            settings,
+            router,
+            authorization_servers,
+            resources,
+            routeless,
+            limits,
+            room,
+            sealer,
+        })
     }
 
     /// The route of this name.
@@ -258,13 +277,28 @@ struct Common<'a> {
     settings: &'a Settings,
     sealer: &'a Arc<Sealer>,
     around: &'a Surroundings,
+    room: &'a Room,
+}
+
+/// The route's rate limit, with what callers have used of it as long as it is the same one.
+fn rate_limiter(
+    route: &RouteSettings,
+    before: Option<&ProtectedResource>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Arc<RateLimiter>> {
+    let settings = route.rate_limit?;
+    let known = before.and_then(|before| before.rate_limiter.as_ref());
+    match known.filter(|known| known.settings() == settings) {
+        Some(known) => Some(Arc::clone(known)),
+        None => Some(Arc::new(RateLimiter::new(settings, clock.instant()))),
+    }
 }
 
 fn resource(
     route: &RouteSettings,
     (authenticator, policy): (Option<Arc<Authenticator>>, AccessPolicy),
     before: Option<&ProtectedResource>,
-    Common { settings, sealer, around }: Common<'_>,
+    Common { settings, sealer, around, room }: Common<'_>,
 ) -> Result<ProtectedResource, BuildError> {
     let endpoints = Endpoints {
         route: route.name.clone(),
@@ -286,8 +320,8 @@ fn resource(
         route.upstream.clone(),
         Arc::new(endpoints),
         tls.as_ref(),
-        around.workers,
-        &around.clock,
+        (around.workers, &around.clock),
+        room.clone(),
     );
     let upstream = upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?;
     Ok(ProtectedResource {
@@ -301,6 +335,8 @@ fn resource(
             Some(before) => upstream.after(&before.upstream),
             None => upstream,
         },
+        rate_limiter: rate_limiter(route, before, &around.clock),
+        room: room.clone(),
         metrics: around.metrics.route(&route.name),
         challenge: ChallengeParameters::new(route),
         origins: Origins::new(route, settings.listen.allowed_origins.clone().into()),

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     admission::Inadmissible,
     gateway::{Arrival, GatewayBody},
+    rejection::Rejection,
 };
 
 impl Connection {
@@ -213,13 +214,13 @@ fn finding(fault: WireFault) -> Inadmissible {
 }
 
 /// Answers a connection that is one too many, and closes it; over TLS it is closed unanswered.
-pub(super) async fn turn_away(stream: TcpStream, service: &Service) {
+pub(super) async fn turn_away(stream: TcpStream, service: &Service, why: Rejection) {
     if service.tls.is_some() {
         // An answer would cost a handshake, the dearest thing there is to waste.
         return;
     }
     let Ok(_place) = service.turned_away.try_acquire() else { return };
-    let response = service.gateway.turn_away();
+    let response = service.gateway.turn_away(why);
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
     for (name, value) in &parts.headers {

@@ -2,7 +2,8 @@
 //!
 //! 1. A token is asked about at most once at a time; see
 //!    [`token_cache`](crate::authenticate::token_cache).
-//! 2. Answers are remembered, failures never. While the server fails an older answer may serve
+//! 2. No source has more than its share of the questions under way.
+//! 3. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
 use std::sync::{Arc, atomic::Ordering};
@@ -13,6 +14,7 @@ use tracing::warn;
 use super::{AuthorizationServer, Knowledge, Reason, Unavailable};
 use crate::{
     authenticate::{
+        asker::Asker,
         discovery::Discovered,
         introspection::{self, Introspected, IntrospectionError},
         outbound::OutboundError,
@@ -30,7 +32,12 @@ impl AuthorizationServer {
         token: &BearerToken,
         digest: TokenDigest,
         reason: Reason,
+        asker: Asker<'_>,
     ) -> Knowledge {
+        let slot = match asker.question() {
+            Ok(slot) => slot,
+            Err(busy) => return self.or_stale(Knowledge::Unavailable(busy.into()), &digest),
+        };
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(knowledge) => {
                 self.metrics.coalesced.inc();
@@ -42,7 +49,12 @@ impl AuthorizationServer {
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
-                self.background.spawn(Arc::clone(self).answer(token.clone(), reason, flight));
+                let answering = Arc::clone(self).answer(token.clone(), reason, flight);
+                self.background.spawn(async move {
+                    answering.await;
+                    // For as long as the question is open, whoever waits for the answer.
+                    drop(slot);
+                });
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
@@ -127,7 +139,8 @@ impl AuthorizationServer {
             Unavailable::Userinfo(error) => {
                 matches!(**error, UserinfoError::Outbound(OutboundError::Timeout))
             }
-            Unavailable::Discovery(_)
+            Unavailable::Busy(_)
+            | Unavailable::Discovery(_)
             | Unavailable::KeySet(_)
             | Unavailable::Lost
             | Unavailable::NoTokenEndpoint
