@@ -11,6 +11,7 @@
 //! One log line and one count per request, from here.
 
 mod answer;
+mod body;
 mod head;
 mod ids;
 mod judge;
@@ -43,13 +44,8 @@ use crate::{
     authorize::Caller,
     clock::Clock,
     config::settings::Limits,
-    forward::{
-        Worker,
-        headers::X_REQUEST_ID,
-        request_body::{self, BodyError, BodyLimits, RequestBody},
-    },
-    jsonrpc::Glance,
-    limits::{Slot, buffer::Share, source},
+    forward::{Worker, headers::X_REQUEST_ID, request_body::RequestBody},
+    limits::{Slot, source},
     rejection::Rejection,
     resource::ProtectedResource,
     router::{Destination, RouteError},
@@ -232,7 +228,7 @@ impl Gateway {
         let (caller, read) = match caller {
             Err(missing) if may_need_no_token(&missing, resource, &head.parts.method) => {
                 shares::without_token(at, head.source, &self.clock)?;
-                let read = without_credentials((resource, limits), &head, body, record);
+                let read = body::without_credentials((resource, limits), &head, body, record);
                 // Boxed: only few requests come without credentials.
                 let read = Box::pin(read);
                 let (caller, body, glance) = read.await?;
@@ -249,7 +245,7 @@ impl Gateway {
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
             Some(read) => read,
-            None => read_body(method, (resource, limits), body).await?,
+            None => body::read(method, (resource, limits), body).await?,
         };
         let glance = record.read(glance);
         let is_listening = glance.is_listening();
@@ -290,7 +286,7 @@ impl Gateway {
         let mut closes = rejection.closes() || record.is_body_left_unread();
         if let (Some(body), false) = (body, closes) {
             let is_unread = !body.is_end_stream();
-            let read = read_for_id(body, &refusable).await;
+            let read = body::read_for_id(body, &refusable).await;
             closes = is_unread && read.is_none();
             record.read(read.unwrap_or_default());
         }
@@ -308,62 +304,9 @@ impl Gateway {
     }
 }
 
-/// Reads a refused request's body for the `id` it holds, where that costs little.
-async fn read_for_id(body: Incoming, refusable: &Refusable<'_>) -> Option<Glance> {
-    let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
-    if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
-        return None;
-    }
-    let room = refusable.room;
-    let _share = room.set_aside(Share::Refused, request_body::WHOLE_BYTES).ok()?;
-    let reading = request_body::read_short(body, room);
-    let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
-    Some(Glance::at(&read))
-}
-
 fn is_trusted(snapshot: &Snapshot, peer: IpAddr) -> bool {
     let networks = &snapshot.settings.listen.trusted_proxies;
     networks.iter().any(|network| network.contains(&peer))
-}
-
-/// Reads the body of a request without credentials, and lets it in when none are needed.
-async fn without_credentials(
-    (resource, limits): (&ProtectedResource, &Limits),
-    head: &Head,
-    body: &mut Option<Incoming>,
-    record: &mut Record,
-) -> Result<(Caller, RequestBody, Glance), Rejection> {
-    let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
-    let share = resource.room.set_aside(Share::Anonymous, request_body::WHOLE_BYTES);
-    let _share = share.map_err(BodyError::from)?;
-    let Some(incoming) = body.take() else { return Err(missing().into()) };
-    // Nobody vouches for whoever sends this: no more than a call without token needs.
-    let limits = BodyLimits::of(limits);
-    let max_bytes = limits.max_bytes.min(request_body::WHOLE_BYTES);
-    let limits = BodyLimits { max_bytes, ..limits };
-    let (body, glance) = RequestBody::read_whole(incoming, limits, &resource.room).await?;
-    record.read(glance.clone());
-    let whole = body.whole().cloned().unwrap_or_default();
-    let caller = {
-        let operation = judge::read(resource, &head.parts, &whole)?;
-        resource.policy.without_credentials(&operation)
-    };
-    Ok((caller.ok_or_else(missing)?, body, glance))
-}
-
-async fn read_body(
-    method: &Method,
-    (resource, limits): (&ProtectedResource, &Limits),
-    body: &mut Option<Incoming>,
-) -> Result<(RequestBody, Glance), Rejection> {
-    let (limits, room) = (BodyLimits::of(limits), &resource.room);
-    match body.take() {
-        Some(body) if *method == Method::POST && resource.policy.judges_operations() => {
-            Ok(Box::pin(RequestBody::read_whole(body, limits, room)).await?)
-        }
-        Some(body) if *method == Method::POST => Ok(RequestBody::read(body, limits, room).await?),
-        _ => Ok((RequestBody::Empty, Glance::default())),
-    }
 }
 
 /// Whether a request that came without credentials may be one that needs none.

@@ -280,20 +280,6 @@ struct Common<'a> {
     room: &'a Room,
 }
 
-/// The route's rate limit, with what callers have used of it as long as it is the same one.
-fn rate_limiter(
-    route: &RouteSettings,
-    before: Option<&ProtectedResource>,
-    clock: &Arc<dyn Clock>,
-) -> Option<Arc<RateLimiter>> {
-    let settings = route.rate_limit?;
-    let known = before.and_then(|before| before.rate_limiter.as_ref());
-    match known.filter(|known| known.settings() == settings) {
-        Some(known) => Some(Arc::clone(known)),
-        None => Some(Arc::new(RateLimiter::new(settings, clock.instant()))),
-    }
-}
-
 fn resource(
     route: &RouteSettings,
     (authenticator, policy): (Option<Arc<Authenticator>>, AccessPolicy),
@@ -335,7 +321,10 @@ fn resource(
             Some(before) => upstream.after(&before.upstream),
             None => upstream,
         },
-        rate_limiter: rate_limiter(route, before, &around.clock),
+        rate_limiter: route.rate_limit.map(|settings| {
+            let known = before.and_then(|before| before.rate_limiter.as_ref());
+            RateLimiter::after(known, settings, around.clock.instant())
+        }),
         room: room.clone(),
         metrics: around.metrics.route(&route.name),
         challenge: ChallengeParameters::new(route),

@@ -10,7 +10,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -55,6 +55,14 @@ impl RateLimiter {
             shards: std::array::from_fn(|_| Mutex::new(HashMap::with_hasher(seed))),
             seed,
             names: RandomState::new(),
+        }
+    }
+
+    /// The same one as before, with what callers have used of it, as long as it says the same.
+    pub fn after(known: Option<&Arc<Self>>, settings: RateLimit, now: Instant) -> Arc<Self> {
+        match known.filter(|known| known.settings == settings) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Self::new(settings, now)),
         }
     }
 
