@@ -268,13 +268,13 @@ impl ServiceAccounts {
         is_proven: bool,
         flight: Flight<Exchanged>,
     ) {
-        // The slot is given back with the rest, at the end.
-        let Exchange { account, wanted, endpoint, digest, slot: _slot } = exchange;
+        let Exchange { account, wanted, endpoint, digest, slot } = exchange;
         let learnt = self.clock.instant();
         let answer = token_request::send(&self.outbound, &endpoint, &account, &wanted).await;
         if !is_proven && !matches!(answer, Err(TokenRequestError::Refused(_))) {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
         }
+        drop(slot);
         flight.land(match answer {
             Ok(granted) => {
                 let life = granted.expires_in.unwrap_or(UNKNOWN_LIFE).min(LONGEST_LIFE);

@@ -7,7 +7,8 @@
 //! 3. Bodies that nobody vouches for have shares of their own ([`Share`]), so that they cannot keep
 //!    out those of callers.
 //!
-//! What is not gathered is not counted: what a connection reads ahead is bounded by the connection.
+//! What a connection reads ahead is not counted, nor as much again of each body: that is bounded by
+//! the number of connections, and short calls go on when there is no room for long ones.
 
 use std::{
     fmt,
@@ -195,9 +196,11 @@ impl Buffer {
         let needed = self.bytes.len().saturating_add(more.len());
         if needed > self.bytes.capacity() {
             // Twice as much each time, so that copying costs little; never more than is expected.
-            let ample = self.bytes.capacity().saturating_mul(2).max(LEAST).min(self.most);
+            let ample = self.bytes.capacity().saturating_mul(2).max(FREE).min(self.most);
             let wanted = needed.max(ample);
-            self.charge.grow_to(wanted)?;
+            if wanted > FREE {
+                self.charge.grow_to(wanted)?;
+            }
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         self.bytes.extend_from_slice(more);
@@ -231,7 +234,8 @@ fn add_within(counter: &AtomicUsize, more: usize, max: usize) -> Result<(), NoRo
     counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map(drop).map_err(|_| NoRoom)
 }
 
-const LEAST: usize = 4096;
+/// Up to here a buffer is not counted: as much as a connection reads ahead.
+const FREE: usize = 8 * 1024;
 const MAX_ANONYMOUS_BYTES: usize = 64 * 1024 * 1024;
 const MAX_REFUSED_BYTES: usize = 16 * 1024 * 1024;
 
@@ -251,15 +255,16 @@ mod tests {
         let room = room(100_000);
         let mut buffer = room.buffer(1_000_000);
         assert_eq!(room.buffered.bytes(), 0, "what was announced costs nothing");
-        buffer.extend(&[1; 5000]).unwrap();
-        assert_eq!(room.buffered.bytes(), 5000);
-        buffer.extend(&[2; 5000]).unwrap();
+        buffer.extend(&[1; 8000]).unwrap();
+        assert_eq!(room.buffered.bytes(), 0, "what is short costs nothing");
+        buffer.extend(&[2; 8000]).unwrap();
+        assert_eq!(room.buffered.bytes(), 16_384);
         assert_eq!(room.buffered.bytes(), buffer.bytes.capacity());
         let bytes = buffer.freeze();
-        assert_eq!((bytes.len(), bytes[4999], bytes[5000]), (10_000, 1, 2));
+        assert_eq!((bytes.len(), bytes[7999], bytes[8000]), (16_000, 1, 2));
         let part = bytes.slice(1..2);
         drop(bytes);
-        assert_eq!(room.buffered.bytes(), 10_000);
+        assert_eq!(room.buffered.bytes(), 16_384);
         drop(part);
         assert_eq!(room.buffered.bytes(), 0);
         assert_eq!(room.buffered.gauge.get(), 0);
@@ -278,12 +283,15 @@ mod tests {
     fn room_that_is_spent_refuses_and_is_had_again() {
         let room = room(10_000);
         let (mut one, mut other) = (room.buffer(9000), room.buffer(9000));
-        one.extend(&[0; 8000]).unwrap();
-        assert_eq!(other.extend(&[0; 8000]), Err(NoRoom));
+        one.extend(&[0; 9000]).unwrap();
+        assert_eq!(other.extend(&[0; 9000]), Err(NoRoom));
         assert!(other.is_empty());
-        assert_eq!(room.buffered.refusals.get(), 1);
-        drop(one);
         other.extend(&[0; 8000]).unwrap();
+        assert_eq!(other.extend(&[0; 1000]), Err(NoRoom));
+        assert_eq!((other.len(), room.buffered.refusals.get()), (8000, 2));
+        drop(one);
+        other.extend(&[0; 1000]).unwrap();
+        assert_eq!(room.buffered.bytes(), 9000);
     }
 
     #[test]

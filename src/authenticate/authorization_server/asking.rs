@@ -22,6 +22,7 @@ use crate::{
         userinfo::{self, UserinfoError},
     },
     config::settings::AccessTokens,
+    limits::Slot,
     oauth::{BearerToken, TokenDigest},
 };
 
@@ -49,12 +50,8 @@ impl AuthorizationServer {
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
-                let answering = Arc::clone(self).answer(token.clone(), reason, flight);
-                self.background.spawn(async move {
-                    answering.await;
-                    // For as long as the question is open, whoever waits for the answer.
-                    drop(slot);
-                });
+                let question = (token.clone(), reason);
+                self.background.spawn(Arc::clone(self).answer(question, flight, slot));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
@@ -78,9 +75,9 @@ impl AuthorizationServer {
 
     async fn answer(
         self: Arc<Self>,
-        token: BearerToken,
-        reason: Reason,
+        (token, reason): (BearerToken, Reason),
         flight: Flight<Knowledge>,
+        slot: Option<Slot>,
     ) {
         let Some(discovered) = self.discovered.load_full() else {
             let why = self.not_ready().unwrap_or(Unavailable::NotYet);
@@ -90,7 +87,7 @@ impl AuthorizationServer {
         let answer = self.put_question(&discovered, &token).await;
         let now = self.clock.instant();
         self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
-        flight.land(match answer {
+        let knowledge = match answer {
             Ok(Introspected::Active(facts)) => {
                 self.metrics.active.inc();
                 self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
@@ -111,7 +108,11 @@ impl AuthorizationServer {
                 self.count_failure(&unavailable);
                 Knowledge::Unavailable(unavailable)
             }
-        });
+        };
+        // Held for as long as the question was open, whoever waits for the answer; whoever hears it
+        // may ask the next one.
+        drop(slot);
+        flight.land(knowledge);
     }
 
     async fn put_question(
