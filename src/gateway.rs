@@ -45,7 +45,7 @@ use crate::{
     clock::Clock,
     config::settings::Limits,
     forward::{Worker, headers::X_REQUEST_ID, request_body::RequestBody},
-    limits::{Slot, source},
+    limits::{ConnectionSlot, source},
     rejection::Rejection,
     resource::ProtectedResource,
     router::{Destination, RouteError},
@@ -152,7 +152,7 @@ impl Gateway {
     }
 
     /// Counts a connection for the source it is of itself; a trusted proxy's is not counted.
-    pub fn admit_connection(&self, peer: &Peer) -> Result<Option<Slot>, Rejection> {
+    pub fn admit_connection(&self, peer: &Peer) -> Result<Option<ConnectionSlot>, Rejection> {
         let snapshot = self.in_force.load();
         if is_trusted(&snapshot, peer.ip) {
             return Ok(None);

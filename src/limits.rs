@@ -1,7 +1,8 @@
 //! What one peer may take of what all share.
 //!
-//! 1. Connections, requests, streams and questions are counted by source and by principal
-//!    ([`tally`]); whoever has more than its share is refused, and nobody else is.
+//! 1. Connections, requests and streams are counted by source and by principal ([`tally`]); whoever
+//!    has more than its share is refused, and nobody else is. Questions to authorization servers
+//!    wait behind others of their source ([`questions`]).
 //! 2. How often a caller may come to a route is limited by [`rate`].
 //! 3. Bytes of bodies in memory are counted for the whole process ([`buffer`]).
 //! 4. Whatever was taken is given back when its holder is dropped, however that came about.
@@ -10,16 +11,18 @@
 //! force, at each question.
 
 pub mod buffer;
+pub mod questions;
 pub mod rate;
 pub mod source;
 pub mod tally;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prometheus::IntCounter;
 
 use self::{
     buffer::Buffered,
+    questions::{Question, Questions},
     tally::{Counted, Key, Tally},
 };
 use crate::{config::settings, metrics::Metrics};
@@ -29,6 +32,7 @@ use crate::{config::settings, metrics::Metrics};
 pub struct Limits {
     sources: Tally,
     principals: Tally,
+    questions: Arc<Questions>,
     /// The bytes of bodies in memory.
     pub buffered: Arc<Buffered>,
     refusals: [IntCounter; Busy::ALL.len()],
@@ -89,6 +93,7 @@ impl Limits {
         Arc::new(Self {
             sources: Tally::new(),
             principals: Tally::new(),
+            questions: Questions::new(),
             buffered: Buffered::new(metrics.buffered_bytes.clone(), refusal(NO_ROOM)),
             refusals: Busy::ALL.map(|busy| refusal(busy.label())),
             rate_limited: refusal(RATE_LIMITED),
@@ -100,21 +105,23 @@ impl Limits {
         self: &Arc<Self>,
         source: Key,
         limits: &settings::Limits,
-    ) -> Result<Slot, Busy> {
+    ) -> Result<ConnectionSlot, Busy> {
         let max = limits.max_connections_per_source;
-        self.slot(source, Counted::Connection, max)
-            .ok_or_else(|| self.refused(Busy::ConnectionsOfSource))
+        if !self.sources.take(source, Counted::Connection, max) {
+            return Err(self.refused(Busy::ConnectionsOfSource));
+        }
+        Ok(ConnectionSlot { limits: Arc::clone(self), source })
     }
 
-    /// Counts a question of a source.
-    pub fn question(self: &Arc<Self>, source: Key, max: usize) -> Result<Slot, Busy> {
-        self.slot(source, Counted::Question, max)
-            .ok_or_else(|| self.refused(Busy::QuestionsOfSource))
-    }
-
-    fn slot(self: &Arc<Self>, source: Key, counted: Counted, max: usize) -> Option<Slot> {
-        let is_taken = self.sources.take(source, counted, max);
-        is_taken.then(|| Slot { limits: Arc::clone(self), source, counted })
+    /// Waits for a source's turn to ask an authorization server.
+    pub async fn question(
+        &self,
+        source: Key,
+        max: usize,
+        patience: Duration,
+    ) -> Result<Question, Busy> {
+        let question = self.questions.ask(source, max, patience).await;
+        question.ok_or_else(|| self.refused(Busy::QuestionsOfSource))
     }
 
     fn refused(&self, busy: Busy) -> Busy {
@@ -126,17 +133,16 @@ impl Limits {
     }
 }
 
-/// One thing that a source has, until it is dropped.
+/// A connection of a source, counted until it is dropped.
 #[derive(Debug)]
-pub struct Slot {
+pub struct ConnectionSlot {
     limits: Arc<Limits>,
     source: Key,
-    counted: Counted,
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.limits.sources.give_back(self.source, self.counted);
+        self.limits.sources.give_back(self.source, Counted::Connection);
     }
 }
 

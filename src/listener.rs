@@ -32,7 +32,7 @@ pub use self::{balance::Balance, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
-    limits::Slot,
+    limits::ConnectionSlot,
     metrics::Metrics,
     rejection::Rejection,
 };
@@ -159,7 +159,7 @@ struct Connection {
     peer: Peer,
     /// As they were when it began.
     limits: Limits,
-    _counted: (Counted, Option<Slot>),
+    _counted: (Counted, Option<ConnectionSlot>),
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

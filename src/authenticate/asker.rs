@@ -2,9 +2,9 @@
 //!
 //! Unknown tokens cost a question each, and questions are few: nobody may have all of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use crate::limits::{Busy, Limits, Slot, tally::Key};
+use crate::limits::{Busy, Limits, questions::Question, tally::Key};
 
 /// Whoever is behind a question.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,9 @@ impl<'a> Asker<'a> {
         Self(source.map(|key| Source { limits, key, max_questions }))
     }
 
-    /// Counts a question; nothing to hold for whoever is not counted.
-    pub(super) fn question(self) -> Result<Option<Slot>, Busy> {
+    /// Waits for the turn to ask; nothing to hold for whoever is not counted.
+    pub(super) async fn question(self, patience: Duration) -> Result<Option<Question>, Busy> {
         let Some(Source { limits, key, max_questions }) = self.0 else { return Ok(None) };
-        limits.question(key, max_questions).map(Some)
+        limits.question(key, max_questions, patience).await.map(Some)
     }
 }

@@ -39,7 +39,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::settings::ProtectedSettings,
-    limits::Slot,
+    limits::questions::Question,
     oauth::{BearerToken, ResourceIdentifier, Scope, TokenDigest},
 };
 
@@ -93,8 +93,8 @@ struct Exchange {
     wanted: Wanted,
     endpoint: Url,
     digest: TokenDigest,
-    /// Its source's place among those who ask.
-    slot: Option<Slot>,
+    /// Its source's turn to ask.
+    turn: Option<Question>,
 }
 
 type Exchanged = Result<BearerToken, Failure>;
@@ -179,10 +179,11 @@ async fn obtain(
     } else {
         let endpoint = server.discovered().and_then(|known| known.token_endpoint.clone());
         let endpoint = endpoint.ok_or_else(|| unavailable(server, Unavailable::NoTokenEndpoint))?;
-        let slot = asker.question().map_err(|busy| unavailable(server, busy.into()))?;
+        let turn = asker.question(server.settings().introspection.timeout / 2).await;
+        let turn = turn.map_err(|busy| unavailable(server, busy.into()))?;
         let (account, wanted) = (account.clone(), wanted.clone());
         // Boxed: the usual request, answered from memory, need not carry this future.
-        Box::pin(accounts.obtain(Exchange { account, wanted, endpoint, digest, slot })).await
+        Box::pin(accounts.obtain(Exchange { account, wanted, endpoint, digest, turn })).await
     };
     exchanged.map_err(|failure| match failure {
         Failure::Account(error) => error.into(),
@@ -241,7 +242,11 @@ impl ServiceAccounts {
         let digest = exchange.digest;
         let mut answer = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(exchanged) => return exchanged,
-            Joined::Following(answer) => answer,
+            Joined::Following(answer) => {
+                // This one asks nothing.
+                drop(exchange);
+                answer
+            }
             Joined::Leading(flight, answer) => {
                 let is_proven = self.tokens.contains_key(&digest);
                 let id = exchange.account.id.as_str();
@@ -268,13 +273,13 @@ impl ServiceAccounts {
         is_proven: bool,
         flight: Flight<Exchanged>,
     ) {
-        let Exchange { account, wanted, endpoint, digest, slot } = exchange;
+        let Exchange { account, wanted, endpoint, digest, turn } = exchange;
         let learnt = self.clock.instant();
         let answer = token_request::send(&self.outbound, &endpoint, &account, &wanted).await;
         if !is_proven && !matches!(answer, Err(TokenRequestError::Refused(_))) {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
         }
-        drop(slot);
+        drop(turn);
         flight.land(match answer {
             Ok(granted) => {
                 let life = granted.expires_in.unwrap_or(UNKNOWN_LIFE).min(LONGEST_LIFE);

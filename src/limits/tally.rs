@@ -20,8 +20,6 @@ pub struct Key(u64, u64);
 pub enum Counted {
     /// A connection.
     Connection,
-    /// A question to an authorization server.
-    Question,
     /// A request that is being answered.
     Request,
     /// An open stream.
@@ -41,7 +39,6 @@ type Counts = HashMap<Key, Count, Seed>;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Count {
     connections: u32,
-    questions: u32,
     requests: u32,
     streams: u32,
 }
@@ -50,7 +47,6 @@ impl Count {
     fn of(&mut self, counted: Counted) -> &mut u32 {
         match counted {
             Counted::Connection => &mut self.connections,
-            Counted::Question => &mut self.questions,
             Counted::Request => &mut self.requests,
             Counted::Stream => &mut self.streams,
         }

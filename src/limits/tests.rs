@@ -23,7 +23,7 @@ fn limits() -> Arc<Limits> {
 }
 
 fn is_idle(limits: &Limits) -> bool {
-    limits.sources.is_empty() && limits.principals.is_empty()
+    limits.sources.is_empty() && limits.principals.is_empty() && limits.questions.len() == 0
 }
 
 #[test]
@@ -71,15 +71,16 @@ fn request_from_nowhere_is_nobodys() {
     assert!(held.iter().all(Result::is_ok) && is_idle(&limits));
 }
 
-#[test]
-fn each_refusal_is_counted_by_what_there_was_too_much_of() {
+#[tokio::test]
+async fn each_refusal_is_counted_by_what_there_was_too_much_of() {
     let metrics = Metrics::new().unwrap();
     let (limits, settings) = (Limits::new(&metrics), settings());
     let held = [(); 2].map(|()| limits.connection(Key::new(1), &settings).unwrap());
     assert_eq!(limits.connection(Key::new(1), &settings).unwrap_err(), Busy::ConnectionsOfSource);
-    let question = limits.question(Key::new(1), 1).unwrap();
-    assert_eq!(limits.question(Key::new(1), 1).unwrap_err(), Busy::QuestionsOfSource);
-    limits.question(Key::new(2), 1).unwrap();
+    let ask = async |source| limits.question(Key::new(source), 1, Duration::ZERO).await;
+    let question = ask(1).await.unwrap();
+    assert_eq!(ask(1).await.unwrap_err(), Busy::QuestionsOfSource);
+    ask(2).await.unwrap();
     let text = String::from_utf8(metrics.render()).unwrap();
     for (limit, count) in [
         ("too_many_connections_of_source", 1),

@@ -1,6 +1,7 @@
 //! What one peer may have: whoever takes too much is refused, and nobody else notices.
 
 use gatehouse::reload::Outcome;
+use tokio::task::JoinSet;
 
 use crate::harness::{
     NOTES, PING, World, assert_answered,
@@ -272,7 +273,8 @@ async fn connections_of_one_source_are_bounded() {
 /// J22: a flood of unknown tokens from one source leaves room for the questions of others.
 #[tokio::test]
 async fn unknown_tokens_of_one_source_leave_room_for_others() {
-    let world = limited("max_questions_per_source: 3").await;
+    let slow = "introspection: {timeout: 4s}\n    client:";
+    let world = World::with(&yaml("max_questions_per_source: 3").replace("client:", slow)).await;
     let known = call_of(&world, "known");
     assert_answered(&from(known.clone(), "192.0.2.1").send().await);
     world.authorization_server.hold();
@@ -285,29 +287,43 @@ async fn unknown_tokens_of_one_source_leave_room_for_others() {
     let count = || world.authorization_server.introspection_count() - asked;
     eventually("three questions", || if count() == 3 { Ok(()) } else { Err(count().to_string()) })
         .await;
-    let limit = "too_many_questions_of_source";
-    for n in 3..6 {
-        assert_too_many(&world, &junk(n), limit).await;
-    }
     // Leaving does not free a place: the question is still asked.
-    waiting.pop();
-    for n in 6..9 {
-        assert_too_many(&world, &junk(n), limit).await;
+    drop(waiting.pop());
+    let mut more = Vec::new();
+    for n in 3..9 {
+        more.push(junk(n).open().await);
     }
     assert_answered(&from(known, "192.0.2.1").send().await);
     let mut good = from(call_of(&world, "new"), "192.0.2.2").open().await;
     eventually("its question", || if count() == 4 { Ok(()) } else { Err(count().to_string()) })
         .await;
+    for mut client in more {
+        assert_busy(&client.response().await);
+    }
+    let series = r#"gatehouse_limit_refusals_total{limit="too_many_questions_of_source"}"#;
+    world.gateway.counts(series, 6.0).await;
+    assert_eq!(count(), 4);
     world.authorization_server.release();
     assert_answered(&good.response().await);
     for mut client in waiting {
         assert_eq!(client.response().await.status, 401);
     }
-    eventually_heard("a place to ask", async || match junk(10).send().await.status {
-        401 => Ok(()),
-        status => Err(status.to_string()),
-    })
-    .await;
+    assert_eq!(junk(10).send().await.status, 401);
+}
+
+/// J22: many good tokens at once wait for each other, and each is served.
+#[tokio::test]
+async fn herd_of_one_source_waits_and_is_served() {
+    let world = limited("max_questions_per_source: 2").await;
+    let mut calls = JoinSet::new();
+    for n in 0..100 {
+        let call = from(call_of(&world, &format!("subject-{n}")), "192.0.2.1");
+        calls.spawn(async move { call.send().await });
+    }
+    while let Some(response) = calls.join_next().await {
+        assert_answered(&response.unwrap());
+    }
+    assert_eq!(world.authorization_server.introspection_count(), 100);
 }
 
 /// S02: a lower limit holds for what comes, and takes nothing from what is there.

@@ -22,7 +22,7 @@ use crate::{
         userinfo::{self, UserinfoError},
     },
     config::settings::AccessTokens,
-    limits::Slot,
+    limits::questions::Question,
     oauth::{BearerToken, TokenDigest},
 };
 
@@ -35,8 +35,13 @@ impl AuthorizationServer {
         reason: Reason,
         asker: Asker<'_>,
     ) -> Knowledge {
-        let slot = match asker.question() {
-            Ok(slot) => slot,
+        if let Some(answer) = self.flights.follow(&digest) {
+            self.metrics.coalesced.inc();
+            return self.or_stale(await_answer(answer).await, &digest);
+        }
+        // Whoever waits for half of the time has as much again for the answer.
+        let turn = match asker.question(self.settings.introspection.timeout / 2).await {
+            Ok(turn) => turn,
             Err(busy) => return self.or_stale(Knowledge::Unavailable(busy.into()), &digest),
         };
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
@@ -46,12 +51,14 @@ impl AuthorizationServer {
             }
             Joined::Following(answer) => {
                 self.metrics.coalesced.inc();
+                // This one asks nothing.
+                drop(turn);
                 await_answer(answer).await
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
                 let question = (token.clone(), reason);
-                self.background.spawn(Arc::clone(self).answer(question, flight, slot));
+                self.background.spawn(Arc::clone(self).answer(question, flight, turn));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
@@ -77,7 +84,7 @@ impl AuthorizationServer {
         self: Arc<Self>,
         (token, reason): (BearerToken, Reason),
         flight: Flight<Knowledge>,
-        slot: Option<Slot>,
+        turn: Option<Question>,
     ) {
         let Some(discovered) = self.discovered.load_full() else {
             let why = self.not_ready().unwrap_or(Unavailable::NotYet);
@@ -111,7 +118,7 @@ impl AuthorizationServer {
         };
         // Held for as long as the question was open, whoever waits for the answer; whoever hears it
         // may ask the next one.
-        drop(slot);
+        drop(turn);
         flight.land(knowledge);
     }
 

@@ -72,7 +72,8 @@ section! {
         /// `max_connections`, at least 100.
         max_streams_per_principal: Option<Count> = null,
         /// Questions about unknown tokens of one source that authorization servers have yet to
-        /// answer; more are answered 429. All sources together may have 512 at each server.
+        /// answer. More wait for their turn, for half of `introspection.timeout`, and are answered
+        /// 429 when it does not come. All sources together may have 512 at each server.
         max_questions_per_source: Count = 128,
         /// Bytes of a whole request head.
         max_header_bytes: Count = 32_768,
