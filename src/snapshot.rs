@@ -6,6 +6,7 @@
 //! What a snapshot is built after lends it all that did not change: authorization servers with all
 //! that they remember, connections to upstreams, open event streams, sealing keys.
 
+mod documents;
 mod in_force;
 
 use std::{collections::HashMap, sync::Arc};
@@ -37,8 +38,8 @@ use crate::{
     limits::{Limits, buffer::Room, rate::RateLimiter},
     metrics::{Metrics, RouteMetrics},
     oauth::PublicOrigin,
-    resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
-    router::{Hosts, PublicDocument, Router, Site},
+    resource::{ChallengeParameters, Origins, ProtectedResource},
+    router::{Hosts, Router, Site},
 };
 
 /// Compiled settings.
@@ -127,7 +128,7 @@ impl Snapshot {
             let site = site.ok_or_else(|| BuildError::Route(route.name.clone()))?;
             if let Access::Protected(protected) = &route.access {
                 let servers = listed(&route.name, protected, &servers)?;
-                add_documents(site, route, protected, &servers);
+                documents::of_route(site, route, protected, &servers);
             }
             let before = previous.and_then(|previous| previous.before(route));
             let authenticator = authenticator(&settings, route, &servers, around)?;
@@ -136,8 +137,8 @@ impl Snapshot {
             site.resources.push(Arc::clone(&resource));
             resources.push(resource);
         }
-        sites.iter_mut().for_each(add_root_documents);
-        add_key_set(&mut sites, &settings);
+        sites.iter_mut().for_each(documents::at_root);
+        documents::key_set(&mut sites, &settings);
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
@@ -350,49 +351,6 @@ pub fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Tls { config: Arc::new(config), name }))
-}
-
-fn add_documents(
-    site: &mut Site,
-    route: &RouteSettings,
-    protected: &ProtectedSettings,
-    servers: &[Arc<AuthorizationServer>],
-) {
-    let path = route.path.trim_end_matches('/');
-    let well_known = metadata::WELL_KNOWN;
-    let issuers: Vec<_> = servers.iter().map(|server| &server.settings().issuer).collect();
-    let document = PublicDocument::Resource(metadata::Document::resource(protected, &issuers));
-    let named = format!("/.well-known/{}/oauth-protected-resource", route.name);
-    for place in [format!("{well_known}{path}"), format!("{path}{well_known}"), named] {
-        site.documents.insert(place.into(), document.clone());
-    }
-    if let ([server], true) = (servers, protected.legacy_metadata) {
-        let place = format!("{}{path}", metadata::WELL_KNOWN_AUTHORIZATION_SERVER);
-        let document = PublicDocument::AuthorizationServer(Arc::clone(server));
-        site.documents.insert(place.into(), document);
-    }
-}
-
-/// The documents at the root, where there is only one that they could mean.
-fn add_root_documents(site: &mut Site) {
-    for root in [metadata::WELL_KNOWN, metadata::WELL_KNOWN_AUTHORIZATION_SERVER] {
-        let below = |path: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-        let mut candidates = site.documents.iter().filter(|(path, _)| below(path));
-        let (only, others) = (candidates.next(), candidates.next().is_some());
-        if let (Some((_, document)), false) = (only, others || site.documents.contains_key(root)) {
-            let document = document.clone();
-            site.documents.insert(root.into(), document);
-        }
-    }
-}
-
-/// Our key set, under every public origin: an authorization server may know any of them.
-fn add_key_set(sites: &mut [Site], settings: &Settings) {
-    let Some(document) = metadata::Document::key_set(settings) else { return };
-    for site in sites {
-        let document = PublicDocument::KeySet(document.clone());
-        site.documents.insert(metadata::WELL_KNOWN_KEY_SET.into(), document);
-    }
 }
 
 /// The label of requests without a route: no route can be named so.
