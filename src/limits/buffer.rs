@@ -114,11 +114,16 @@ impl Room {
             Share::Anonymous => MAX_ANONYMOUS_BYTES,
             Share::Refused => MAX_REFUSED_BYTES,
         };
-        add_within(self.buffered.of(share), bytes, max)?;
-        // From here on the share is given back with the rest.
-        let mut held = SetAside { share, bytes, charge: self.nothing() };
-        held.charge.grow_to(bytes)?;
-        Ok(held)
+        let set_aside = add_within(self.buffered.of(share), bytes, max).and_then(|()| {
+            // From here on the share is given back with the rest.
+            let mut held = SetAside { share, bytes, charge: self.nothing() };
+            held.charge.change_to(bytes).map(|()| held)
+        });
+        // A refused request is refused for something else.
+        if set_aside.is_err() && share == Share::Anonymous {
+            self.buffered.refusals.inc();
+        }
+        set_aside
     }
 }
 
@@ -130,18 +135,19 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Counts so many bytes from now on.
+    /// Counts so many bytes from now on, or one refusal.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        self.change_to(bytes).inspect_err(|_| self.room.buffered.refusals.inc())
+    }
+
+    fn change_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let Room { buffered, max_bytes } = &self.room;
         let Some(more) = bytes.checked_sub(self.bytes) else {
             buffered.give_back(self.bytes - bytes);
             self.bytes = bytes;
             return Ok(());
         };
-        if let Err(no_room) = add_within(&buffered.all, more, *max_bytes) {
-            buffered.refusals.inc();
-            return Err(no_room);
-        }
+        add_within(&buffered.all, more, *max_bytes)?;
         buffered.add(more);
         self.bytes = bytes;
         Ok(())
@@ -308,7 +314,10 @@ mod tests {
         let scarce = room(PIECE);
         let held = scarce.set_aside(Share::Refused, PIECE);
         assert!(held.is_ok());
+        assert!(scarce.set_aside(Share::Refused, PIECE).is_err());
+        assert_eq!(scarce.buffered.refusals.get(), 0, "refused for something else");
         assert!(scarce.set_aside(Share::Anonymous, PIECE).is_err());
+        assert_eq!(scarce.buffered.refusals.get(), 1);
         drop(held);
         let counters = [&scarce.buffered.anonymous, &scarce.buffered.refused];
         assert!(counters.iter().all(|counter| counter.load(Ordering::Relaxed) == 0));
