@@ -38,7 +38,8 @@ use crate::{
     clock::Clock,
     config::{Loaded, Problem, ProcessEnvironment, Settings},
     forward::Worker,
-    gateway::{Gateway, ReadBudget},
+    gateway::Gateway,
+    limits::Limits,
     listener::{self, Balance, Descriptors, Handshakes, Listener, Service, tls::TlsError},
     metrics::Metrics,
     reload::{
@@ -128,6 +129,7 @@ impl App {
             network: Network::Open,
             workers,
             is_audited: true,
+            limits: Limits::new(&metrics),
         };
         let handshakes = handshakes(&settings, &surroundings, &drain)?;
         let in_force = InForce::new(Snapshot::build(settings, &surroundings)?);
@@ -268,16 +270,10 @@ impl Serving {
         sockets: Vec<std::net::TcpListener>,
     ) -> Result<mpsc::Receiver<()>, StartError> {
         let (here, gone) = mpsc::channel(1);
-        let budget = ReadBudget::default();
         let views = Balance::new(sockets.len());
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };
-            let gateway = Gateway::new(
-                Arc::clone(&self.in_force),
-                worker,
-                Arc::clone(&self.clock),
-                budget.clone(),
-            );
+            let gateway = Gateway::new(Arc::clone(&self.in_force), worker, Arc::clone(&self.clock));
             let service = Service {
                 gateway,
                 tls: self.handshakes.clone(),

@@ -10,6 +10,7 @@
 //! A [`VerifiedToken`] exists only when all of it held; nothing else constructs one. Scopes are not
 //! judged here: a token that expired and is short of scope has expired.
 
+pub mod asker;
 pub mod authorization_server;
 pub mod background;
 pub mod bearer;
@@ -44,6 +45,7 @@ use serde_json::Value;
 
 pub use self::judge::{InvalidToken, TokenFault};
 use self::{
+    asker::Asker,
     authorization_server::{AuthorizationServer, Unavailable},
     basic::Credentials,
     bearer::CredentialsError,
@@ -139,22 +141,27 @@ impl Authenticator {
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
+        asker: Asker<'_>,
     ) -> Result<VerifiedToken, AuthenticateError> {
         let Some(wanted) = &self.wanted else {
-            return self.verify(bearer::read(headers, query)?).await;
+            return self.verify(bearer::read(headers, query)?, asker).await;
         };
         match basic::read(headers, query)? {
-            Credentials::Basic(account) => self.authenticate_account(wanted, &account).await,
-            Credentials::Bearer(token) => self.verify(token).await,
+            Credentials::Basic(account) => self.authenticate_account(wanted, &account, asker).await,
+            Credentials::Bearer(token) => self.verify(token, asker).await,
         }
     }
 
-    async fn verify(&self, token: BearerToken) -> Result<VerifiedToken, AuthenticateError> {
+    async fn verify(
+        &self,
+        token: BearerToken,
+        asker: Asker<'_>,
+    ) -> Result<VerifiedToken, AuthenticateError> {
         let digest = token.digest();
         let identity = match self.recall(&digest) {
             Some(identity) => identity,
             // Boxed: the usual request, answered from memory, need not carry this future.
-            None => Box::pin(self.learn(&token, digest)).await,
+            None => Box::pin(self.learn(&token, digest, asker)).await,
         }?;
         match self.judge(&identity) {
             Ok(()) => Ok(VerifiedToken { identity, token }),

@@ -52,6 +52,7 @@ use crate::{
     authorize::Permit,
     clock::Clock,
     config::settings::UpstreamSettings,
+    limits::buffer::Room,
     metrics::{RouteMetrics, UpstreamOutcome},
 };
 
@@ -63,6 +64,8 @@ pub struct Upstream {
     host: HeaderValue,
     pools: Vec<Arc<Pool>>,
     endpoints: Arc<Endpoints>,
+    /// For what of its answers must be read whole.
+    room: Room,
     /// Cancelled when its streams shall end, whoever opened them.
     closed: CancellationToken,
 }
@@ -169,8 +172,8 @@ impl Upstream {
         settings: UpstreamSettings,
         endpoints: Arc<Endpoints>,
         tls: Option<&Tls>,
-        workers: usize,
-        clock: &Arc<dyn Clock>,
+        (workers, clock): (usize, &Arc<dyn Clock>),
+        room: Room,
     ) -> Option<Self> {
         let path: PathAndQuery = settings.url.path().parse().ok()?;
         let Addresses { socket: address, authority } = Addresses::of(&settings.url)?;
@@ -184,7 +187,7 @@ impl Upstream {
         };
         let pools = (0..workers).map(pool).collect();
         let closed = CancellationToken::new();
-        Some(Self { settings, path, host, pools, endpoints, closed })
+        Some(Self { settings, path, host, pools, endpoints, room, closed })
     }
 
     /// Takes over from the upstream that the route had before what has not changed: its streams

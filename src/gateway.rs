@@ -11,11 +11,13 @@
 //! One log line and one count per request, from here.
 
 mod answer;
+mod body;
 mod head;
 mod ids;
 mod judge;
 mod record;
 pub mod rehearsal;
+mod shares;
 mod tenure;
 
 use std::{net::IpAddr, sync::Arc};
@@ -23,7 +25,6 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
-use tokio::sync::Semaphore;
 use tracing::warn;
 
 pub use self::answer::GatewayBody;
@@ -37,17 +38,14 @@ use crate::{
     admission::{self, Inadmissible, Target, forwarded},
     authenticate::{
         AuthenticateError,
+        asker::Asker,
         bearer::{self, CredentialsError},
     },
     authorize::Caller,
     clock::Clock,
     config::settings::Limits,
-    forward::{
-        Worker,
-        headers::X_REQUEST_ID,
-        request_body::{self, BodyLimits, RequestBody},
-    },
-    jsonrpc::Glance,
+    forward::{Worker, headers::X_REQUEST_ID, request_body::RequestBody},
+    limits::{ConnectionSlot, source},
     rejection::Rejection,
     resource::ProtectedResource,
     router::{Destination, RouteError},
@@ -60,7 +58,6 @@ pub struct Gateway {
     in_force: Arc<InForce>,
     worker: Worker,
     clock: Arc<dyn Clock>,
-    read_budget: ReadBudget,
     ids: Ids,
 }
 
@@ -90,31 +87,10 @@ impl Peer {
     }
 }
 
-/// How many bodies may be read at once, in the whole process, of requests that nobody vouches for.
-#[derive(Clone, Debug)]
-pub struct ReadBudget {
-    /// Of refused requests, for their ids.
-    refused: Arc<Semaphore>,
-    /// Of requests without credentials, for their methods.
-    anonymous: Arc<Semaphore>,
-}
-
-impl Default for ReadBudget {
-    fn default() -> Self {
-        let bodies = |bytes| Arc::new(Semaphore::new(bytes / request_body::WHOLE_BYTES));
-        Self { refused: bodies(MAX_REFUSAL_BYTES), anonymous: bodies(MAX_ANONYMOUS_BYTES) }
-    }
-}
-
 impl Gateway {
     /// A gateway over what is in force.
-    pub fn new(
-        in_force: Arc<InForce>,
-        worker: Worker,
-        clock: Arc<dyn Clock>,
-        read_budget: ReadBudget,
-    ) -> Self {
-        Self { in_force, worker, clock, read_budget, ids: Ids::new() }
+    pub fn new(in_force: Arc<InForce>, worker: Worker, clock: Arc<dyn Clock>) -> Self {
+        Self { in_force, worker, clock, ids: Ids::new() }
     }
 
     /// Answers one request.
@@ -137,15 +113,25 @@ impl Gateway {
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
-        let refusable = Refusable::new(&parts);
+        let refusable = Refusable::new(&parts, &snapshot.room);
         let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
         let admitted = admission::admit(&parts, arrival.finding);
         let served = match admitted.and_then(|target| Ok((target, way?))) {
             Ok((target, way)) => {
                 let Peer { text: peer, is_secure, .. } = arrival.peer;
+                let source = shares::source(&snapshot, arrival.peer.ip, way.as_deref());
                 // Boxed: each stage's future would have room for it twice.
-                let head = Box::new(Head { parts, target, peer, is_secure, way, traceparent });
+                let head = Box::new(Head {
+                    parts,
+                    target,
+                    peer,
+                    is_secure,
+                    way,
+                    traceparent,
+                    source,
+                    in_flight: None,
+                });
                 self.serve(&snapshot, head, &mut body, &mut record).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
@@ -174,12 +160,23 @@ impl Gateway {
         networks.iter().any(|network| network.contains(&peer.ip))
     }
 
-    /// What a connection beyond the limit is told.
-    pub fn turn_away(&self) -> Response<Bytes> {
+    /// Counts a connection for the source it is of itself; a trusted proxy's is not counted.
+    pub fn admit_connection(&self, peer: &Peer) -> Result<Option<ConnectionSlot>, Rejection> {
+        let snapshot = self.in_force.load();
+        let trusted = &snapshot.settings.listen.trusted_proxies;
+        if trusted.iter().any(|network| network.contains(&peer.ip)) {
+            return Ok(None);
+        }
+        let limits = &snapshot.settings.listen.limits;
+        Ok(Some(snapshot.limits.connection(source::key(peer.ip), limits)?))
+    }
+
+    /// What a connection beyond a limit is told.
+    pub fn turn_away(&self, why: Rejection) -> Response<Bytes> {
         let NewId { request_id, .. } = self.ids.next();
         let text = request_id.to_str().unwrap_or_default();
-        warn!(request_id = text, detail = %Rejection::Overloaded, "connection turned away");
-        let mut response = Rejection::Overloaded.into_response(None, None, text);
+        warn!(request_id = text, detail = %why, "connection turned away");
+        let mut response = why.into_response(None, None, text);
         answer::expose(response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         response
@@ -188,10 +185,11 @@ impl Gateway {
     async fn serve(
         &self,
         snapshot: &Snapshot,
-        head: Box<Head>,
+        mut head: Box<Head>,
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
+        head.in_flight = Some(shares::begin(snapshot, head.source)?);
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
         let routed = snapshot.router.route(&head.parts, &head.target, has_body);
         let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
@@ -211,8 +209,8 @@ impl Gateway {
                 record.enter(resource);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
                 let has_query = head.target.query().is_some();
-                let limits = BodyLimits::of(&snapshot.settings.listen.limits);
-                let stage = Stage { resource, destination: destination(below, has_query), limits };
+                let destination = destination(below, has_query);
+                let stage = Stage { snapshot, resource, destination };
                 let mut response = self.call(stage, head, body, record).await?;
                 answer::allow_origin(response.headers_mut(), origin);
                 Ok(response)
@@ -224,21 +222,24 @@ impl Gateway {
     async fn call(
         &self,
         stage: Stage<'_>,
-        head: Box<Head>,
+        mut head: Box<Head>,
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
-        let Stage { resource, destination, limits } = stage;
-        let caller = authenticate(resource, &head.parts.headers, &head.target).await;
+        let Stage { snapshot, resource, destination } = stage;
+        let at = (snapshot, &**resource);
+        shares::by_address(at, head.source, &self.clock)?;
+        let asker = shares::asker(snapshot, head.source);
+        let caller = authenticate(resource, &head.parts.headers, &head.target, asker).await;
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }
-        let method = &head.parts.method;
+        let limits = &snapshot.settings.listen.limits;
         let (caller, read) = match caller {
-            Err(missing) if may_need_no_token(&missing, resource, method) => {
+            Err(missing) if may_need_no_token(&missing, resource, &head.parts.method) => {
+                shares::without_token(at, head.source, &self.clock)?;
+                let read = body::without_credentials((resource, limits), &head, body, record);
                 // Boxed: only few requests come without credentials.
-                let read =
-                    without_credentials((resource, limits, &self.read_budget), &head, body, record);
                 let read = Box::pin(read);
                 let (caller, body, glance) = read.await?;
                 (caller, Some((body, glance)))
@@ -246,12 +247,15 @@ impl Gateway {
             Err(error) => return Err(tenure::refused(resource, &head.parts.headers, error)),
             Ok(caller) => (caller, None),
         };
+        shares::of_caller(at, &caller, &mut head, &self.clock)?;
+        let mut in_flight = head.in_flight.take();
+        let method = &head.parts.method;
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
             Some(read) => read,
-            None => read_body(method, (resource, limits), body).await?,
+            None => body::read(method, (resource, limits), body).await?,
         };
         let is_audited = record.is_audited();
         let glance = record.read(glance);
@@ -262,7 +266,9 @@ impl Gateway {
             .map_err(Rejection::Operation)
             .and_then(|operation| {
                 asked = is_audited.then(|| Asked::of(resource, &operation, &whole));
-                judge::permit(resource, caller, method, &operation, &self.clock)
+                let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
+                shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
+                Ok(permitted)
             });
         record.asked(asked);
         let is_left_unread = matches!(body, RequestBody::Streamed(_));
@@ -278,13 +284,13 @@ impl Gateway {
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();
-        Ok(answer::from_upstream(response?))
+        Ok(answer::from_upstream(response?, in_flight))
     }
 
     async fn refuse(
         &self,
         rejection: Rejection,
-        refusable: Refusable,
+        refusable: Refusable<'_>,
         body: Option<Incoming>,
         record: &mut Record,
     ) -> Response<GatewayBody> {
@@ -294,7 +300,7 @@ impl Gateway {
         let mut closes = rejection.closes() || record.is_body_left_unread();
         if let (Some(body), false) = (body, closes) {
             let is_unread = !body.is_end_stream();
-            let read = self.read_for_id(body, &refusable).await;
+            let read = body::read_for_id(body, &refusable).await;
             closes = is_unread && read.is_none();
             record.read(read.unwrap_or_default());
         }
@@ -309,55 +315,6 @@ impl Gateway {
             response.headers_mut().insert(header::CONNECTION, close);
         }
         response
-    }
-
-    /// Reads a refused request's body for the `id` it holds, where that costs little.
-    async fn read_for_id(&self, body: Incoming, refusable: &Refusable) -> Option<Glance> {
-        let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
-        if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
-            return None;
-        }
-        let _permit = self.read_budget.refused.try_acquire().ok()?;
-        let reading = request_body::read_short(body);
-        let read = tokio::time::timeout(request_body::ID_TIMEOUT, reading).await.ok()??;
-        Some(Glance::at(&read))
-    }
-}
-
-/// Reads the body of a request without credentials, and lets it in when none are needed.
-async fn without_credentials(
-    (resource, limits, budget): (&ProtectedResource, BodyLimits, &ReadBudget),
-    head: &Head,
-    body: &mut Option<Incoming>,
-    record: &mut Record,
-) -> Result<(Caller, RequestBody, Glance), Rejection> {
-    let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
-    let _permit = budget.anonymous.try_acquire().map_err(|_| Rejection::Overloaded)?;
-    let Some(incoming) = body.take() else { return Err(missing().into()) };
-    // Nobody vouches for whoever sends this: no more than a call without token needs.
-    let max_bytes = limits.max_bytes.min(request_body::WHOLE_BYTES);
-    let (body, glance) =
-        RequestBody::read_whole(incoming, BodyLimits { max_bytes, ..limits }).await?;
-    record.read(glance.clone());
-    let whole = body.whole().cloned().unwrap_or_default();
-    let caller = {
-        let operation = judge::read(resource, &head.parts, &whole)?;
-        resource.policy.without_credentials(&operation)
-    };
-    Ok((caller.ok_or_else(missing)?, body, glance))
-}
-
-async fn read_body(
-    method: &Method,
-    (resource, limits): (&ProtectedResource, BodyLimits),
-    body: &mut Option<Incoming>,
-) -> Result<(RequestBody, Glance), Rejection> {
-    match body.take() {
-        Some(body) if *method == Method::POST && resource.policy.judges_operations() => {
-            Ok(Box::pin(RequestBody::read_whole(body, limits)).await?)
-        }
-        Some(body) if *method == Method::POST => Ok(RequestBody::read(body, limits).await?),
-        _ => Ok((RequestBody::Empty, Glance::default())),
     }
 }
 
@@ -376,14 +333,12 @@ async fn authenticate(
     resource: &ProtectedResource,
     headers: &HeaderMap,
     target: &Target,
+    asker: Asker<'_>,
 ) -> Result<Caller, AuthenticateError> {
     let Some(authenticator) = &resource.authenticator else {
         bearer::check_query(target.query())?;
         let missing = AuthenticateError::Credentials(CredentialsError::Missing);
         return resource.policy.anonymous().ok_or(missing);
     };
-    authenticator.authenticate(headers, target.query()).await.map(Caller::from)
+    authenticator.authenticate(headers, target.query(), asker).await.map(Caller::from)
 }
-
-const MAX_REFUSAL_BYTES: usize = 16 * 1024 * 1024;
-const MAX_ANONYMOUS_BYTES: usize = 64 * 1024 * 1024;

@@ -38,7 +38,7 @@
 //! 5  listener   admin   reload
 //! 4  gateway
 //! 3  rejection   snapshot
-//! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission
+//! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission  >  limits
 //! 1  config  >  logging  >  metrics
 //! 0  oauth   jsonrpc   clock
 //! ```
@@ -61,6 +61,7 @@
 //! | [`authorize`] | scopes: may this caller do this operation here? |
 //! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |
+//! | [`limits`] | what one peer may take of what all share: connections, requests, bytes, rates |
 //! | [`config`] | YAML to settings that cannot be wrong; all problems at once, with their places |
 //! | [`logging`] | where log lines go, and in which form; the audit stream |
 //! | [`metrics`] | every series there is |
@@ -90,6 +91,7 @@ pub mod demo;
 pub mod forward;
 pub mod gateway;
 pub mod jsonrpc;
+pub mod limits;
 pub mod listener;
 pub mod logging;
 pub mod metrics;

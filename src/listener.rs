@@ -1,7 +1,7 @@
 //! The public listener: accepting connections and serving HTTP/1.1 and HTTP/2 on them.
 //!
-//! 1. At most `max_connections` in the process, and no more than it has descriptors for; more are
-//!    answered 503 and closed.
+//! 1. At most `max_connections` in the process, and no more than it has descriptors for; of each
+//!    source at most its share. More are answered 503 and closed.
 //! 2. Who the peer is, a load balancer says first where that is configured ([`proxy_protocol`]).
 //! 3. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
@@ -38,7 +38,9 @@ pub use self::{balance::Balance, descriptors::Descriptors, tls::Handshakes};
 use crate::{
     config::settings::Limits,
     gateway::{Gateway, Peer},
+    limits::ConnectionSlot,
     metrics::Metrics,
+    rejection::Rejection,
 };
 
 /// One worker's listener.
@@ -161,10 +163,17 @@ impl Listener {
     fn begin(&self, stream: TcpStream, peer: SocketAddr) {
         let service = Arc::clone(&self.service);
         let limits = service.gateway.limits();
-        let counted = self.balance.count(limits.max_connections.min(service.room));
         let peer = Peer::new(peer.ip().to_canonical(), service.tls.is_some());
-        let place = if counted.is_none() { service.place_to_turn_away() } else { None };
-        if counted.is_none() && place.is_none() {
+        let room = limits.max_connections.min(service.room);
+        let counted = self.balance.count(room).ok_or(Rejection::Overloaded);
+        let counted = counted.and_then(|counted| {
+            // Whom a load balancer passes on is counted once it has said who that is.
+            let is_passed_on = service.gateway.is_passed_on_by(&peer);
+            let slot = if is_passed_on { None } else { service.gateway.admit_connection(&peer)? };
+            Ok((counted, slot))
+        });
+        let place = if counted.is_err() { service.place_to_turn_away() } else { None };
+        if counted.is_err() && place.is_none() {
             // Here and now: a task would hold the descriptor until it is run.
             return;
         }
@@ -172,10 +181,11 @@ impl Listener {
         drop(tasks.spawn(async move {
             let _place = place;
             match counted {
-                Some(counted) => {
-                    Connection { service, peer, limits, _counted: counted }.run(stream).await;
+                Ok((counted, slot)) => {
+                    let connection = Connection { service, peer, limits, _counted: counted, slot };
+                    connection.run(stream).await;
                 }
-                None => serve::turn_away(stream, &service).await,
+                Err(why) => serve::turn_away(stream, &service, why).await,
             }
         }));
     }
@@ -188,6 +198,8 @@ struct Connection {
     /// As they were when it began.
     limits: Limits,
     _counted: Counted,
+    /// Its place among those of its source, once that is known.
+    slot: Option<ConnectionSlot>,
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

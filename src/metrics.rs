@@ -90,6 +90,10 @@ metrics! {
     /// Connections from `listen.proxy_protocol`, by what their PROXY header said or lacked.
     proxy_protocol_headers: IntCounterVec =
         "gatehouse_proxy_protocol_headers_total" ["outcome"],
+    /// Refusals for a limit on what one peer may have, or for want of room, by the limit.
+    limit_refusals: IntCounterVec = "gatehouse_limit_refusals_total" ["limit"],
+    /// Bytes of bodies held in memory now.
+    buffered_bytes: IntGauge = "gatehouse_buffered_bytes" [],
     /// TLS handshakes with clients, by how they ended.
     tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],
     /// Changes of the TLS files that were put in force, or why not.

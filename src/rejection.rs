@@ -21,14 +21,18 @@ use serde::Serialize;
 
 use self::{
     challenge::ChallengeError,
-    rows::{body_row, forward_row, inadmissible_row, route_row},
+    rows::{body_row, busy_row, forward_row, inadmissible_row, route_row},
 };
 use crate::{
     admission::Inadmissible,
-    authenticate::{AuthenticateError, bearer::CredentialsError, service_account::AccountError},
+    authenticate::{
+        AuthenticateError, authorization_server::Unavailable, bearer::CredentialsError,
+        service_account::AccountError,
+    },
     authorize::{AuthorizeError, operation::OperationError},
     forward::{ForwardError, UnknownSession, request_body::BodyError},
     jsonrpc::{self, ErrorCode},
+    limits::{Busy, rate::RateLimited},
     oauth::Scope,
     resource::{ChallengeParameters, ProtectedResource},
     router::RouteError,
@@ -43,6 +47,9 @@ pub enum Rejection {
     /// The operation is not allowed.
     #[error(transparent)]
     Authorize(Box<AuthorizeError>),
+    /// Somebody has too much of something already.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The body cannot be taken.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -61,6 +68,9 @@ pub enum Rejection {
     /// More connections than `listen.limits.max_connections`.
     #[error("more connections than listen.limits.max_connections")]
     Overloaded,
+    /// The caller has come too often.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
     /// Nothing answers this request.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -106,6 +116,7 @@ impl Rejection {
             Self::Authenticate(error) => authenticate_row(error),
             Self::Authorize(error) => operation::authorize_row(error),
             Self::Body(error) | Self::Forward(ForwardError::Body(error)) => body_row(*error),
+            Self::Busy(busy) => busy_row(*busy),
             Self::DocumentUnavailable => {
                 Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
             }
@@ -113,6 +124,7 @@ impl Rejection {
             Self::Inadmissible(error) => inadmissible_row(*error),
             Self::Operation(error) => operation::operation_row(error),
             Self::Overloaded => Row::unavailable("Overloaded", "overloaded"),
+            Self::RateLimited(_) => Row::too_many("rate_limited"),
             Self::Route(error) => route_row(error),
             Self::Session(UnknownSession) => {
                 Row::new(StatusCode::NOT_FOUND, "Session not found", "session_not_found")
@@ -125,11 +137,13 @@ impl Rejection {
         match self {
             Self::Authenticate(_) | Self::Authorize(_) => true,
             Self::Body(_)
+            | Self::Busy(_)
             | Self::DocumentUnavailable
             | Self::Forward(_)
             | Self::Inadmissible(_)
             | Self::Operation(_)
             | Self::Overloaded
+            | Self::RateLimited(_)
             | Self::Route(_)
             | Self::Session(_) => false,
         }
@@ -214,6 +228,11 @@ impl Rejection {
         if row.is_passing {
             set(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
+        if let Self::RateLimited(RateLimited { wait }) = self {
+            // Whole seconds, and none too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         *response.body_mut() = jsonrpc::error_response(id, row.code, row.message, &data).into();
         response
     }
@@ -292,6 +311,11 @@ impl Row {
         Self { is_passing: true, ..row.code(ErrorCode::Unavailable) }
     }
 
+    fn too_many(reason: &'static str) -> Self {
+        let row = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", reason);
+        Self { is_passing: true, ..row.code(ErrorCode::Unavailable) }
+    }
+
     fn unauthorized(status: StatusCode, reason: &'static str, error: Challenged) -> Self {
         Self::new(status, "Unauthorized", reason).code(ErrorCode::Unauthorized).challenge(error)
     }
@@ -312,11 +336,9 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
     };
     match error {
         AuthenticateError::Account(AccountError::Refused(_)) => token::client_refused(),
-        AuthenticateError::Account(AccountError::TooManyAttempts) => Row {
-            is_passing: true,
-            ..Row::new(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "too_many_attempts")
-                .code(ErrorCode::Unavailable)
-        },
+        AuthenticateError::Account(AccountError::TooManyAttempts) => {
+            Row::too_many("too_many_attempts")
+        }
         AuthenticateError::Credentials(CredentialsError::Missing) => {
             Row::unauthorized(StatusCode::UNAUTHORIZED, "missing_token", Challenged::Plain)
         }
@@ -330,6 +352,7 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
             malformed("The Authorization header is malformed")
         }
         AuthenticateError::Invalid(token) => token::row(token.fault()),
+        AuthenticateError::Unavailable { cause: Unavailable::Busy(busy), .. } => busy_row(*busy),
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
         }

@@ -14,6 +14,7 @@ use crate::{
     authorize::AccessPolicy,
     config::settings::{Access, AllowedOrigin, RouteSettings},
     forward::{Upstream, open_streams::OpenStreams},
+    limits::{buffer::Room, rate::RateLimiter},
     metrics::RouteMetrics,
     oauth::Scope,
 };
@@ -35,6 +36,10 @@ pub struct ProtectedResource {
     pub open_streams: Option<Arc<OpenStreams>>,
     /// Where it goes.
     pub upstream: Upstream,
+    /// How often callers may come; `None` when as often as they like.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
+    /// For what of requests must be read whole.
+    pub room: Room,
     /// Its series.
     pub metrics: RouteMetrics,
     /// What its challenges say.

@@ -7,6 +7,7 @@
 //! that they remember, connections to upstreams, open event streams, sealing keys.
 
 mod annals;
+mod documents;
 mod in_force;
 mod refusals;
 
@@ -40,10 +41,11 @@ use crate::{
         pool::Tls,
         session::{NoKey, Sealer},
     },
+    limits::{Limits, buffer::Room, rate::RateLimiter},
     metrics::{Metrics, RouteMetrics},
     oauth::PublicOrigin,
-    resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
-    router::{Hosts, PublicDocument, Router, Site},
+    resource::{ChallengeParameters, Origins, ProtectedResource},
+    router::{Hosts, Router, Site},
 };
 
 /// Compiled settings.
@@ -61,6 +63,10 @@ pub struct Snapshot {
     pub routeless: Arc<RouteMetrics>,
     /// What is written down of its requests.
     pub annals: Annals,
+    /// What peers have at this moment.
+    pub limits: Arc<Limits>,
+    /// For what of bodies is held in memory.
+    pub room: Room,
     sealer: Arc<Sealer>,
 }
 
@@ -79,6 +85,8 @@ pub struct Surroundings {
     pub workers: usize,
     /// Whether decisions are written to `telemetry.audit`; a rehearsal decides nothing.
     pub is_audited: bool,
+    /// What peers have at this moment.
+    pub limits: Arc<Limits>,
 }
 
 /// Why settings cannot be put in force.
@@ -122,6 +130,8 @@ impl Snapshot {
         }
         let servers = authorization_servers(previous, &settings, around)?;
         let sealer = sealer(previous, &settings)?;
+        let max_buffered_bytes = settings.listen.limits.max_buffered_bytes;
+        let room = Room::new(&around.limits.buffered, max_buffered_bytes);
         let mut resources = Vec::with_capacity(settings.routes.len());
         let origins = origins(&settings);
         let mut sites: Vec<Site> = origins.iter().map(|_| Site::default()).collect();
@@ -131,23 +141,34 @@ impl Snapshot {
             let site = site.ok_or_else(|| BuildError::Route(route.name.clone()))?;
             if let Access::Protected(protected) = &route.access {
                 let servers = listed(&route.name, protected, &servers)?;
-                add_documents(site, route, protected, &servers);
+                documents::of_route(site, route, protected, &servers);
             }
             let before = previous.and_then(|previous| previous.before(route));
             let authenticator = authenticator(&settings, route, &servers, around)?;
-            let common = Common { settings: &settings, sealer: &sealer, around };
+            let common = Common { settings: &settings, sealer: &sealer, around, room: &room };
             let resource = Arc::new(resource(route, authenticator, before, common)?);
             site.resources.push(Arc::clone(&resource));
             resources.push(resource);
         }
-        sites.iter_mut().for_each(add_root_documents);
-        add_key_set(&mut sites, &settings);
+        sites.iter_mut().for_each(documents::at_root);
+        documents::key_set(&mut sites, &settings);
         let hosts = Hosts::new(&origins, &settings.listen.allowed_hosts, settings.listen.address);
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
         let annals = Annals::after(previous, &settings, around)?;
-        Ok(Self { settings, router, authorization_servers, resources, routeless, annals, sealer })
+        let limits = Arc::clone(&around.limits);
+        Ok(Self {
+            settings,
+            router,
+            authorization_servers,
+            resources,
+            routeless,
+            annals,
+            limits,
+            room,
+            sealer,
+        })
     }
 
     /// The route of this name.
@@ -270,13 +291,14 @@ struct Common<'a> {
     settings: &'a Settings,
     sealer: &'a Arc<Sealer>,
     around: &'a Surroundings,
+    room: &'a Room,
 }
 
 fn resource(
     route: &RouteSettings,
     (authenticator, policy): (Option<Arc<Authenticator>>, AccessPolicy),
     before: Option<&ProtectedResource>,
-    Common { settings, sealer, around }: Common<'_>,
+    Common { settings, sealer, around, room }: Common<'_>,
 ) -> Result<ProtectedResource, BuildError> {
     let endpoints = Endpoints {
         route: route.name.clone(),
@@ -298,8 +320,8 @@ fn resource(
         route.upstream.clone(),
         Arc::new(endpoints),
         tls.as_ref(),
-        around.workers,
-        &around.clock,
+        (around.workers, &around.clock),
+        room.clone(),
     );
     let upstream = upstream.ok_or_else(|| BuildError::Route(route.name.clone()))?;
     Ok(ProtectedResource {
@@ -313,6 +335,11 @@ fn resource(
             Some(before) => upstream.after(&before.upstream),
             None => upstream,
         },
+        rate_limiter: route.rate_limit.map(|settings| {
+            let known = before.and_then(|before| before.rate_limiter.as_ref());
+            RateLimiter::after(known, settings, around.clock.instant())
+        }),
+        room: room.clone(),
         metrics: around.metrics.route(&route.name),
         challenge: ChallengeParameters::new(route),
         origins: Origins::new(route, settings.listen.allowed_origins.clone().into()),
@@ -337,49 +364,6 @@ pub fn tls(route: &RouteSettings) -> Result<Option<Tls>, BuildError> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(Tls { config: Arc::new(config), name }))
-}
-
-fn add_documents(
-    site: &mut Site,
-    route: &RouteSettings,
-    protected: &ProtectedSettings,
-    servers: &[Arc<AuthorizationServer>],
-) {
-    let path = route.path.trim_end_matches('/');
-    let well_known = metadata::WELL_KNOWN;
-    let issuers: Vec<_> = servers.iter().map(|server| &server.settings().issuer).collect();
-    let document = PublicDocument::Resource(metadata::Document::resource(protected, &issuers));
-    let named = format!("/.well-known/{}/oauth-protected-resource", route.name);
-    for place in [format!("{well_known}{path}"), format!("{path}{well_known}"), named] {
-        site.documents.insert(place.into(), document.clone());
-    }
-    if let ([server], true) = (servers, protected.legacy_metadata) {
-        let place = format!("{}{path}", metadata::WELL_KNOWN_AUTHORIZATION_SERVER);
-        let document = PublicDocument::AuthorizationServer(Arc::clone(server));
-        site.documents.insert(place.into(), document);
-    }
-}
-
-/// The documents at the root, where there is only one that they could mean.
-fn add_root_documents(site: &mut Site) {
-    for root in [metadata::WELL_KNOWN, metadata::WELL_KNOWN_AUTHORIZATION_SERVER] {
-        let below = |path: &str| path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
-        let mut candidates = site.documents.iter().filter(|(path, _)| below(path));
-        let (only, others) = (candidates.next(), candidates.next().is_some());
-        if let (Some((_, document)), false) = (only, others || site.documents.contains_key(root)) {
-            let document = document.clone();
-            site.documents.insert(root.into(), document);
-        }
-    }
-}
-
-/// Our key set, under every public origin: an authorization server may know any of them.
-fn add_key_set(sites: &mut [Site], settings: &Settings) {
-    let Some(document) = metadata::Document::key_set(settings) else { return };
-    for site in sites {
-        let document = PublicDocument::KeySet(document.clone());
-        site.documents.insert(metadata::WELL_KNOWN_KEY_SET.into(), document);
-    }
 }
 
 /// The label of requests without a route: no route can be named so.

@@ -18,7 +18,7 @@ use std::{
 const ROWS: [(bool, &[&str]); 8] = [
     (false, &["oauth", "jsonrpc", "clock"]),
     (true, &["config", "logging", "metrics"]),
-    (true, &["router", "resource", "forward", "authorize", "authenticate", "admission"]),
+    (true, &["router", "resource", "forward", "authorize", "authenticate", "admission", "limits"]),
     (false, &["rejection", "snapshot"]),
     (false, &["gateway"]),
     (false, &["listener", "admin", "reload"]),

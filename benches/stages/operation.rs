@@ -71,8 +71,10 @@ impl Bench {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let metrics = Metrics::new().expect("metrics");
         let around = Surroundings {
-            metrics: Metrics::new().expect("metrics"),
+            limits: gatehouse::limits::Limits::new(&metrics),
+            metrics,
             clock: Arc::new(SystemClock),
             background: Background::new(runtime.handle().clone(), tasks, stop),
             network: Network::Offline(Some(kit::key_set(&[key.jwk()]).into())),
@@ -90,7 +92,10 @@ impl Bench {
             let mut headers = HeaderMap::new();
             let value = format!("Bearer {token}").parse().expect("a field value");
             headers.insert(header::AUTHORIZATION, value);
-            let token = authenticator.authenticate(&headers, None).await.expect("a good token");
+            let token = authenticator
+                .authenticate(&headers, None, gatehouse::authenticate::asker::Asker::UNCOUNTED)
+                .await
+                .expect("a good token");
             Self { resources, caller: Caller::from(token) }
         })
     }

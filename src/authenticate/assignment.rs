@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use super::{
     AuthenticateError, Authenticator, InvalidToken, TokenIdentity,
+    asker::Asker,
     authorization_server::{AuthorizationServer, Knowledge, Reason},
     jwt,
 };
@@ -61,26 +62,37 @@ impl Authenticator {
     }
 
     /// Finds out about a token.
-    pub(super) async fn learn(&self, token: &BearerToken, digest: TokenDigest) -> Known {
+    pub(super) async fn learn(
+        &self,
+        token: &BearerToken,
+        digest: TokenDigest,
+        asker: Asker<'_>,
+    ) -> Known {
         match self.assign(token) {
             Assignment::Elsewhere(issuer) => {
                 Err(InvalidToken::of_another_issuer(&issuer, &self.issuers()).into())
             }
             Assignment::Named(server, reason) => {
-                conclude(server, find_out(server, token, digest, reason).await)
+                let found = find_out(server, (token, digest), reason, asker).await;
+                conclude(server, found)
             }
-            Assignment::Open => self.ask_around(token, digest).await,
+            Assignment::Open => self.ask_around(token, digest, asker).await,
         }
     }
 
-    async fn ask_around(&self, token: &BearerToken, digest: TokenDigest) -> Known {
+    async fn ask_around(
+        &self,
+        token: &BearerToken,
+        digest: TokenDigest,
+        asker: Asker<'_>,
+    ) -> Known {
         let mut unavailable = None;
         let reason = match self.asked().count() {
             0 | 1 => Reason::NobodyElse,
             _ => Reason::OneOfSeveral,
         };
         for server in self.asked() {
-            let knowledge = find_out(server, token, digest, reason).await;
+            let knowledge = find_out(server, (token, digest), reason, asker).await;
             match knowledge {
                 Knowledge::Inactive => {}
                 Knowledge::Unavailable(_) => {
@@ -146,13 +158,13 @@ impl Authenticator {
 /// What a server remembers of a token, which has been counted, or says now.
 async fn find_out(
     server: &Arc<AuthorizationServer>,
-    token: &BearerToken,
-    digest: TokenDigest,
+    (token, digest): (&BearerToken, TokenDigest),
     reason: Reason,
+    asker: Asker<'_>,
 ) -> Knowledge {
     match server.look_up(&digest) {
         Some(knowledge) => knowledge,
-        None => server.learn(token, digest, reason).await,
+        None => server.learn(token, digest, reason, asker).await,
     }
 }
 

@@ -22,6 +22,7 @@ use arc_swap::ArcSwapOption;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
+    asker::Asker,
     background::Background,
     client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
@@ -39,6 +40,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::settings::{AccessTokens, AuthorizationServerSettings},
+    limits::Busy,
     metrics::AuthorizationServerMetrics,
     oauth::{BearerToken, TokenDigest},
 };
@@ -103,6 +105,9 @@ pub enum Reason {
 /// Why nobody can say what a token is worth.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Unavailable {
+    /// Its source has too many questions under way.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// Its metadata has not been found.
     #[error("its metadata has not been found yet: {0}")]
     Discovery(Arc<DiscoveryError>),
@@ -141,7 +146,8 @@ impl Unavailable {
         match self {
             Self::NotYet => true,
             Self::KeySet(error) => matches!(**error, KeySetError::NotYet),
-            Self::Discovery(_)
+            Self::Busy(_)
+            | Self::Discovery(_)
             | Self::Introspection(_)
             | Self::Lost
             | Self::NoTokenEndpoint
@@ -369,6 +375,7 @@ impl AuthorizationServer {
         token: &BearerToken,
         digest: TokenDigest,
         reason: Reason,
+        asker: Asker<'_>,
     ) -> Knowledge {
         let is_verified = match self.settings.access_tokens {
             AccessTokens::Auto => reason == Reason::NamedByIssuer,
@@ -377,7 +384,7 @@ impl AuthorizationServer {
         };
         match &self.verifier {
             Some(verifier) if is_verified => self.verify(verifier, token, digest).await,
-            _ => self.ask(token, digest, reason).await,
+            _ => self.ask(token, digest, reason, asker).await,
         }
     }
 

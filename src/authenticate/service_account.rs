@@ -28,6 +28,7 @@ use url::Url;
 use self::limits::Limits;
 use super::{
     AuthenticateError, Authenticator, VerifiedToken,
+    asker::Asker,
     authorization_server::{AuthorizationServer, Unavailable},
     background::Background,
     basic::ServiceAccount,
@@ -38,6 +39,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::settings::ProtectedSettings,
+    limits::questions::Question,
     oauth::{BearerToken, ResourceIdentifier, Scope, TokenDigest},
 };
 
@@ -85,12 +87,14 @@ struct Obtained {
 }
 
 /// An account, what is wanted for it, and where.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Exchange {
     account: ServiceAccount,
     wanted: Wanted,
     endpoint: Url,
     digest: TokenDigest,
+    /// Its source's turn to ask.
+    turn: Option<Question>,
 }
 
 type Exchanged = Result<BearerToken, Failure>;
@@ -129,17 +133,18 @@ impl Authenticator {
         &self,
         wanted: &Wanted,
         account: &ServiceAccount,
+        asker: Asker<'_>,
     ) -> Result<VerifiedToken, AuthenticateError> {
         let server = self.server_of_accounts()?;
         let accounts = server.service_accounts();
         let digest = wanted.digest(account);
-        let token = obtain(&server, wanted, account, digest).await?;
-        match self.verify(token.clone()).await {
+        let token = obtain(&server, wanted, (account, digest), asker).await?;
+        match self.verify(token.clone(), asker).await {
             Err(AuthenticateError::Invalid(why))
                 if why.fault().is_over() && accounts.gives_up(digest, &token) =>
             {
-                let token = obtain(&server, wanted, account, digest).await?;
-                self.verify(token).await
+                let token = obtain(&server, wanted, (account, digest), asker).await?;
+                self.verify(token, asker).await
             }
             judged => judged,
         }
@@ -165,8 +170,8 @@ impl Authenticator {
 async fn obtain(
     server: &Arc<AuthorizationServer>,
     wanted: &Wanted,
-    account: &ServiceAccount,
-    digest: TokenDigest,
+    (account, digest): (&ServiceAccount, TokenDigest),
+    asker: Asker<'_>,
 ) -> Result<BearerToken, AuthenticateError> {
     let accounts = server.service_accounts();
     let exchanged = if let Some(exchanged) = accounts.look_up(&digest) {
@@ -174,9 +179,11 @@ async fn obtain(
     } else {
         let endpoint = server.discovered().and_then(|known| known.token_endpoint.clone());
         let endpoint = endpoint.ok_or_else(|| unavailable(server, Unavailable::NoTokenEndpoint))?;
+        let turn = asker.question(server.settings().introspection.timeout / 2).await;
+        let turn = turn.map_err(|busy| unavailable(server, busy.into()))?;
         let (account, wanted) = (account.clone(), wanted.clone());
         // Boxed: the usual request, answered from memory, need not carry this future.
-        Box::pin(accounts.obtain(Exchange { account, wanted, endpoint, digest })).await
+        Box::pin(accounts.obtain(Exchange { account, wanted, endpoint, digest, turn })).await
     };
     exchanged.map_err(|failure| match failure {
         Failure::Account(error) => error.into(),
@@ -240,7 +247,11 @@ impl ServiceAccounts {
         let digest = exchange.digest;
         let mut answer = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(exchanged) => return exchanged,
-            Joined::Following(answer) => answer,
+            Joined::Following(answer) => {
+                // This one asks nothing.
+                drop(exchange);
+                answer
+            }
             Joined::Leading(flight, answer) => {
                 let is_proven = self.tokens.contains_key(&digest);
                 let id = exchange.account.id.as_str();
@@ -267,12 +278,13 @@ impl ServiceAccounts {
         is_proven: bool,
         flight: Flight<Exchanged>,
     ) {
-        let Exchange { account, wanted, endpoint, digest } = exchange;
+        let Exchange { account, wanted, endpoint, digest, turn } = exchange;
         let learnt = self.clock.instant();
         let answer = token_request::send(&self.outbound, &endpoint, &account, &wanted).await;
         if !is_proven && !matches!(answer, Err(TokenRequestError::Refused(_))) {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
         }
+        drop(turn);
         flight.land(match answer {
             Ok(granted) => {
                 let life = granted.expires_in.unwrap_or(UNKNOWN_LIFE).min(LONGEST_LIFE);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     AuthenticateError, Authenticator, TokenFault, TokenIdentity, VerifiedToken,
+    asker::Asker,
     token_facts::{Evidence, TokenFacts},
 };
 use crate::oauth::{BearerToken, TokenDigest};
@@ -24,7 +25,7 @@ impl Authenticator {
         &self,
         token: BearerToken,
     ) -> Result<VerifiedToken, AuthenticateError> {
-        self.verify(token).await
+        self.verify(token, Asker::UNCOUNTED).await
     }
 }
 

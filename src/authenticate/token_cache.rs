@@ -155,6 +155,11 @@ pub struct Flight<A> {
 }
 
 impl<A: Clone> Flights<A> {
+    /// The answer to come to the question about a token, when somebody asks it already.
+    pub fn follow(&self, token: &TokenDigest) -> Option<watch::Receiver<Option<A>>> {
+        self.0.lock().ok()?.get(token).cloned()
+    }
+
     /// Joins the question about a token. `again` looks into the cache once more, under the lock:
     /// an answer is remembered before its question ends.
     pub fn join(&self, token: TokenDigest, again: impl FnOnce() -> Option<A>) -> Joined<A> {

@@ -33,6 +33,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Environment, Loaded, Settings},
     gateway::rehearsal::{self, Rehearsal},
+    limits::Limits,
     metrics::Metrics,
     snapshot::{Snapshot, Surroundings},
 };
@@ -121,8 +122,10 @@ fn on_a_snapshot<T>(
     let runtime = runtime.map_err(|error| error.to_string())?;
     let stop = CancellationToken::new();
     let background = Background::new(runtime.handle().clone(), TaskTracker::new(), stop.clone());
+    let metrics = Metrics::new().map_err(|error| error.to_string())?;
     let around = Surroundings {
-        metrics: Metrics::new().map_err(|error| error.to_string())?,
+        limits: Limits::new(&metrics),
+        metrics,
         clock: Arc::clone(clock),
         background,
         network,

@@ -10,6 +10,7 @@ mod authorization_server;
 mod bounds;
 mod client;
 mod implications;
+mod limits;
 mod listen;
 mod metadata;
 mod protected;

@@ -4,6 +4,7 @@
 //! parsed. The stages are built from these types and never see the file.
 
 mod authorization_server;
+mod limits;
 mod rule_tests;
 mod rules;
 
@@ -19,6 +20,7 @@ pub use self::{
         AccessTokens, AssertionAudience, AuthorizationServerSettings, ClaimNames,
         ClientAuthentication, IntrospectionSettings, JwtSettings, RequiredTokenType, TlsIdentity,
     },
+    limits::{Limits, RateLimit, RateLimitBy},
     rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
 };
@@ -67,23 +69,6 @@ pub struct Listen {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// Host names served besides those that follow from public URLs and the address.
     pub allowed_hosts: Vec<AllowedHost>,
-}
-
-/// `listen.limits`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limits {
-    /// Connections served at once; more are answered 503 and closed.
-    pub max_connections: usize,
-    /// Bytes of a whole request head.
-    pub max_header_bytes: usize,
-    /// Bytes of a request body.
-    pub max_body_bytes: usize,
-    /// From accept, or the first byte of a later request, to the end of the head.
-    pub header_timeout: Duration,
-    /// For a whole request body to arrive.
-    pub body_timeout: Duration,
-    /// Of a kept-alive connection between requests.
-    pub idle_timeout: Duration,
 }
 
 /// One entry of `listen.allowed_origins`.
@@ -157,6 +142,8 @@ pub struct RouteSettings {
     pub forward_subpaths: bool,
     /// Who may use it.
     pub access: Access,
+    /// How many requests each caller may make.
+    pub rate_limit: Option<RateLimit>,
     /// Where requests go.
     pub upstream: UpstreamSettings,
 }

@@ -2,6 +2,7 @@
 
 mod environment;
 mod good;
+mod limits;
 mod mistakes;
 mod place;
 mod rules;

@@ -18,7 +18,7 @@ use super::{
     reader::{At, Read, Source},
     scalar::CoreType,
     settings::{
-        AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch,
+        AccessTokens, AllowedHost, AllowedOrigin, AssertionAudience, AudienceMatch, RateLimitBy,
         RequiredTokenType,
     },
     suggest::closest,
@@ -172,6 +172,12 @@ choice!(AuthenticationMethod {
     "tls_client_auth" => Self::TlsClientAuth,
     "bearer" => Self::Bearer,
     "none" => Self::None,
+});
+
+choice!(RateLimitBy {
+    "subject" => Self::Subject,
+    "client_id" => Self::ClientId,
+    "address" => Self::Address,
 });
 
 choice!(AssertionAudience { "issuer" => Self::Issuer, "endpoint" => Self::Endpoint });

@@ -41,6 +41,7 @@ use crate::{
         message::MessageFault,
         scanner::{Fault, Scanner},
     },
+    limits::buffer::NoRoom,
 };
 
 /// Filters the lists of one exchange or stream for one caller.
@@ -90,6 +91,9 @@ pub enum FilterError {
     /// It cannot be read in one way only.
     #[error("a list that cannot be filtered: {0}")]
     Message(MessageFault),
+    /// There is no memory left for it.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// It is larger than what is held in memory.
     #[error("a list that is longer than {MAX_LIST_BYTES} bytes")]
     TooLong,

@@ -4,7 +4,8 @@
 //!    within them reaches the upstream.
 //! 2. A longer body is streamed behind its first 64 KiB; growing past `max_body_bytes`, stalling
 //!    past `body_timeout` or breaking off aborts the upstream request unfinished.
-//! 3. Trailers are dropped (RFC 9110 section 6.5.1).
+//! 3. What is gathered is counted ([`Room`]); without room for it nothing is forwarded.
+//! 4. Trailers are dropped (RFC 9110 section 6.5.1).
 
 use std::{
     fmt,
@@ -14,12 +15,16 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::{config::settings::Limits, jsonrpc::Glance};
+use crate::{
+    config::settings::Limits,
+    jsonrpc::Glance,
+    limits::buffer::{Buffer, NoRoom, Room},
+};
 
 /// A body that may be sent upstream.
 #[derive(Debug)]
@@ -54,6 +59,9 @@ pub enum BodyError {
     /// It broke off, or its framing is wrong.
     #[error("the request body broke off")]
     Broken,
+    /// There is no memory left for it.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// It did not arrive in time.
     #[error("the request body did not arrive within listen.limits.body_timeout")]
     Timeout,
@@ -67,7 +75,11 @@ pub type BodyFault = Arc<OnceLock<BodyError>>;
 
 impl RequestBody {
     /// Reads the beginning of a body, all of it when it is short, and glances at it.
-    pub async fn read(mut body: Incoming, limits: BodyLimits) -> Result<(Self, Glance), BodyError> {
+    pub async fn read(
+        mut body: Incoming,
+        limits: BodyLimits,
+        room: &Room,
+    ) -> Result<(Self, Glance), BodyError> {
         let exceeds =
             |bytes: u64| usize::try_from(bytes).is_ok_and(|bytes| bytes > limits.max_bytes);
         if body.is_end_stream() {
@@ -77,7 +89,7 @@ impl RequestBody {
             return Err(BodyError::TooLarge);
         }
         let end = Instant::now() + limits.timeout;
-        let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body))
+        let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body, room))
             .await
             .unwrap_or(Err(BodyError::Timeout))?;
         let glance = look(&start, is_whole, limits.max_bytes)?;
@@ -95,11 +107,12 @@ impl RequestBody {
     pub async fn read_whole(
         mut body: Incoming,
         limits: BodyLimits,
+        room: &Room,
     ) -> Result<(Self, Glance), BodyError> {
         if usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes > limits.max_bytes) {
             return Err(BodyError::TooLarge);
         }
-        let reading = read_until(&mut body, limits.max_bytes);
+        let reading = read_until(&mut body, limits.max_bytes, room);
         let (whole, is_whole) = tokio::time::timeout(limits.timeout, reading)
             .await
             .unwrap_or(Err(BodyError::Timeout))?;
@@ -137,41 +150,49 @@ pub fn look(start: &Bytes, is_whole: bool, max_bytes: usize) -> Result<Glance, B
 }
 
 /// Reads until the end, or until more than [`WHOLE_BYTES`] are there; says whether it was the end.
-async fn read_start(body: &mut Incoming) -> Result<(Bytes, bool), BodyError> {
-    read_until(body, WHOLE_BYTES).await
+async fn read_start(body: &mut Incoming, room: &Room) -> Result<(Bytes, bool), BodyError> {
+    read_until(body, WHOLE_BYTES, room).await
 }
 
 /// Reads until the end, or until more than this many bytes are there; says whether it was the end.
-async fn read_until(body: &mut Incoming, bytes: usize) -> Result<(Bytes, bool), BodyError> {
-    let mut first = Bytes::new();
-    let mut more = BytesMut::new();
+async fn read_until(
+    body: &mut Incoming,
+    bytes: usize,
+    room: &Room,
+) -> Result<(Bytes, bool), BodyError> {
+    let declared = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    let expected = declared.unwrap_or(usize::MAX).min(bytes);
+    // What comes in one piece is the connection's own reading ahead: nothing is gathered.
+    let mut only = Bytes::new();
+    let mut gathered: Option<Buffer> = None;
     // A chunked body does not say by itself that it has ended: its end is read.
     let mut has_ended = false;
-    while first.len() + more.len() <= bytes {
+    let mut length = 0;
+    while length <= bytes {
         let Some(frame) = body.frame().await else {
             has_ended = true;
             break;
         };
         let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if first.is_empty() {
-            first = data;
-            continue;
+        length += data.len();
+        match &mut gathered {
+            Some(buffer) => buffer.extend(&data)?,
+            None if only.is_empty() => only = data,
+            None => {
+                let mut buffer = room.buffer(expected);
+                buffer.extend(&only)?;
+                buffer.extend(&data)?;
+                gathered = Some(buffer);
+            }
         }
-        more.extend_from_slice(&data);
     }
-    let is_whole = has_ended || first.len() + more.len() <= bytes && body.is_end_stream();
-    if more.is_empty() {
-        return Ok((first, is_whole));
-    }
-    let mut all = BytesMut::with_capacity(first.len() + more.len());
-    all.extend_from_slice(&first);
-    all.extend_from_slice(&more);
-    Ok((all.freeze(), is_whole))
+    let is_whole = has_ended || length <= bytes && body.is_end_stream();
+    Ok((gathered.map_or(only, Buffer::freeze), is_whole))
 }
 
 /// Reads a short body whole for the `id` of a refusal; `None` when it is longer than 64 KiB.
-pub async fn read_short(mut body: Incoming) -> Option<Bytes> {
-    let (start, is_whole) = read_start(&mut body).await.ok()?;
+pub async fn read_short(mut body: Incoming, room: &Room) -> Option<Bytes> {
+    let (start, is_whole) = read_start(&mut body, room).await.ok()?;
     is_whole.then_some(start)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -99,7 +99,7 @@ impl Upstream {
         shape: Shape,
         filter: Option<ListFilter>,
     ) -> ResponseBody {
-        let filter = filter.map(EventFilter::new);
+        let filter = filter.map(|filter| EventFilter::new(filter).within(&self.room));
         if !shape.is_stream {
             let ending = shape.is_listening.then_some(shape.until);
             return ResponseBody::events(body, lease, shape.gauge, ending).filtered(filter);
@@ -131,7 +131,8 @@ impl Upstream {
         if too_long(body.size_hint().lower()) {
             return Err(FilterError::TooLong.into());
         }
-        let mut read = BytesMut::new();
+        let declared = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let mut read = self.room.buffer(declared.unwrap_or(MAX_LIST_BYTES));
         loop {
             let next = tokio::time::timeout(self.settings.response_timeout, body.frame()).await;
             let Some(frame) = next.map_err(|_| ForwardError::Timeout)? else { break };
@@ -139,12 +140,15 @@ impl Upstream {
             if read.len() + data.len() > MAX_LIST_BYTES {
                 return Err(FilterError::TooLong.into());
             }
-            read.extend_from_slice(&data);
+            read.extend(&data).map_err(FilterError::from)?;
         }
-        let filtered = match filter.json(&read) {
+        let filtered = match filter.json(read.as_ref()) {
             // An error says what it says by its status.
             Err(_) if response::may_lose_body(status) => Bytes::new(),
-            filtered => filtered?.unwrap_or_else(|| read.freeze()),
+            filtered => match filtered? {
+                Some(filtered) => self.room.hold(filtered).map_err(FilterError::from)?,
+                None => read.freeze(),
+            },
         };
         lease.give_back();
         Ok(ResponseBody::whole(body, None, filtered))

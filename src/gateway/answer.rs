@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::{
     forward::response_body::{ResponseBody, ResponseError},
+    limits::InFlight,
     rejection::Rejection,
     resource::{ProtectedResource, metadata::Document},
     router::PublicDocument,
@@ -26,8 +27,8 @@ use crate::{
 pub enum GatewayBody {
     /// Our own words.
     Own(Bytes),
-    /// The upstream's, as they come.
-    Upstream(ResponseBody),
+    /// The upstream's, as they come; until they end the request is being answered.
+    Upstream(ResponseBody, Option<InFlight>),
 }
 
 impl Body for GatewayBody {
@@ -41,21 +42,21 @@ impl Body for GatewayBody {
         match self.get_mut() {
             Self::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Upstream(body) => Poll::Ready(ready!(Pin::new(body).poll_frame(cx))),
+            Self::Upstream(body, _) => Poll::Ready(ready!(Pin::new(body).poll_frame(cx))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_empty(),
-            Self::Upstream(body) => body.is_end_stream(),
+            Self::Upstream(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Upstream(body) => body.size_hint(),
+            Self::Upstream(body, _) => body.size_hint(),
         }
     }
 }
@@ -177,8 +178,11 @@ pub(super) fn refusal(
 }
 
 /// An upstream's response.
-pub(super) fn from_upstream(response: Response<ResponseBody>) -> Response<GatewayBody> {
-    response.map(GatewayBody::Upstream)
+pub(super) fn from_upstream(
+    response: Response<ResponseBody>,
+    in_flight: Option<InFlight>,
+) -> Response<GatewayBody> {
+    response.map(|body| GatewayBody::Upstream(body, in_flight))
 }
 
 /// Lets pages of every origin read a response.

@@ -11,11 +11,13 @@ use crate::{
         self, Outgoing,
         headers::{Forwarded, X_REQUEST_ID},
         list_filter::ListFilter,
-        request_body::{BodyLimits, RequestBody},
+        request_body::RequestBody,
     },
+    limits::{InFlight, buffer::Room, tally::Key},
     rejection::Rejection,
     resource::ProtectedResource,
     router::Below,
+    snapshot::Snapshot,
 };
 
 /// An admitted request head.
@@ -27,6 +29,10 @@ pub(super) struct Head {
     /// What a trusted proxy says of the way before it.
     pub(super) way: Option<Box<Way>>,
     pub(super) traceparent: HeaderValue,
+    /// Where it comes from, as far as limits go.
+    pub(super) source: Option<Key>,
+    /// Its place among the requests that are being answered.
+    pub(super) in_flight: Option<InFlight>,
 }
 
 impl Head {
@@ -38,7 +44,7 @@ impl Head {
         (body, filter): (RequestBody, Option<ListFilter>),
         is_listening: bool,
     ) -> Box<Outgoing> {
-        let Self { parts, target, peer, is_secure, way, traceparent } = *self;
+        let Self { parts, target, peer, is_secure, way, traceparent, .. } = *self;
         let host = host(&parts.headers, &target);
         let forwarded = Forwarded { peer, is_secure, way, request_id, host, traceparent };
         let Parts { method, headers, .. } = parts;
@@ -59,9 +65,9 @@ impl Head {
 
 /// A route, and where on its upstream a request would go.
 pub(super) struct Stage<'a> {
+    pub(super) snapshot: &'a Snapshot,
     pub(super) resource: &'a Arc<ProtectedResource>,
     pub(super) destination: Unopened,
-    pub(super) limits: BodyLimits,
 }
 
 /// Where a request would go, before its reference is opened.
@@ -99,16 +105,18 @@ impl Unopened {
 }
 
 /// What a refusal must remember of a request head.
-pub(super) struct Refusable {
+pub(super) struct Refusable<'a> {
     pub(super) origin: Option<HeaderValue>,
     /// Whether a body with this method can be a call at all.
     pub(super) may_call: bool,
     pub(super) expects_continue: bool,
     pub(super) is_http1: bool,
+    /// For its body, should that be read for its id.
+    pub(super) room: &'a Room,
 }
 
-impl Refusable {
-    pub(super) fn new(parts: &Parts) -> Self {
+impl<'a> Refusable<'a> {
+    pub(super) fn new(parts: &Parts, room: &'a Room) -> Self {
         Self {
             origin: parts.headers.get(header::ORIGIN).cloned(),
             may_call: !matches!(
@@ -117,6 +125,7 @@ impl Refusable {
             ),
             expects_continue: parts.headers.contains_key(header::EXPECT),
             is_http1: parts.version < Version::HTTP_2,
+            room,
         }
     }
 }

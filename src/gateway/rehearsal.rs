@@ -5,7 +5,8 @@
 //!    those before it passed.
 //! 2. A refusal is the very response a client would get, but for `X-Request-Id` and what depends on
 //!    its connection.
-//! 3. No upstream is called, no log line written, no request counted.
+//! 3. No upstream is called, no log line written, no request counted, towards no limit either: that
+//!    a rate limit is there is one of the steps, which passes.
 
 mod stage;
 
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     admission,
     authenticate::{
-        AuthenticateError, TokenIdentity, authorization_server::Unavailable,
+        AuthenticateError, TokenIdentity, asker::Asker, authorization_server::Unavailable,
         discovery::DiscoveryError, introspection::IntrospectionError,
     },
     forward::request_body,
@@ -131,7 +132,8 @@ impl Rehearsal {
             Destination::Resource(resource, below) => {
                 self.resource = Some(Arc::clone(resource));
                 self.pass_until(Stage::Credentials);
-                let caller = authenticate(resource, &parts.headers, &target).await;
+                let caller =
+                    authenticate(resource, &parts.headers, &target, Asker::UNCOUNTED).await;
                 self.token = identity(&caller).cloned();
                 let caller = match caller {
                     Err(missing) if may_need_no_token(&missing, resource, &parts.method) => {
@@ -207,11 +209,17 @@ impl Rehearsal {
     fn pass_until(&mut self, end: Stage) {
         let last = self.steps.last().map(|step| step.stage);
         let has_token = self.resource.as_ref().is_none_or(|it| it.authenticator.is_some());
+        let limiter = self.resource.as_ref().and_then(|it| it.rate_limiter.as_ref());
+        let limited_by = limiter.map(|limiter| limiter.settings().by);
         for stage in STAGES {
             let is_next = last.is_none_or(|last| stage > last) && stage < end;
             let judges = self.resource.as_ref().is_some_and(|it| it.policy.judges_operations());
             let applies = has_token || !stage.is_about_a_token();
-            if is_next && applies && (judges || stage != Stage::Operation) {
+            if is_next
+                && applies
+                && stage.is_of(limited_by)
+                && (judges || stage != Stage::Operation)
+            {
                 self.pass(stage);
             }
         }
@@ -243,6 +251,8 @@ fn blamed(rejection: &Rejection) -> Option<String> {
         return None;
     };
     let key = match cause {
+        // That is for whoever asks at that moment.
+        Unavailable::Busy(_) => return None,
         Unavailable::Discovery(error) => match **error {
             DiscoveryError::Missing(_) => "metadata",
             DiscoveryError::Issuer { .. }

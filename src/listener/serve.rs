@@ -27,6 +27,7 @@ use super::{
 use crate::{
     admission::Inadmissible,
     gateway::{Arrival, GatewayBody},
+    rejection::Rejection,
 };
 
 impl Connection {
@@ -51,6 +52,13 @@ impl Connection {
             };
             if !is_introduced {
                 return;
+            }
+            match self.service.gateway.admit_connection(&self.peer) {
+                Ok(slot) => self.slot = slot,
+                Err(why) => {
+                    let Some(_place) = self.service.place_to_turn_away() else { return };
+                    return Box::pin(turn_away(stream, &self.service, why)).await;
+                }
             }
         }
         if let Some(handshakes) = &self.service.tls {
@@ -234,8 +242,8 @@ fn finding(fault: WireFault) -> Inadmissible {
 }
 
 /// Answers a connection that is one too many, and closes it.
-pub(super) async fn turn_away(stream: TcpStream, service: &Service) {
-    let response = service.gateway.turn_away();
+pub(super) async fn turn_away(stream: TcpStream, service: &Service, why: Rejection) {
+    let response = service.gateway.turn_away(why);
     let (parts, body) = response.into_parts();
     let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status);
     for (name, value) in &parts.headers {

@@ -6,11 +6,13 @@ use super::Rejection;
 use crate::{
     admission::Inadmissible,
     authenticate::{
-        AuthenticateError, TokenFault, bearer::CredentialsError, service_account::AccountError,
+        AuthenticateError, TokenFault, authorization_server::Unavailable, bearer::CredentialsError,
+        service_account::AccountError,
     },
     authorize::{AuthorizeError, operation::OperationError, rules::Fault},
     forward::{ForwardError, request_body::BodyError},
     jsonrpc::message::MessageFault,
+    limits::Busy,
     router::RouteError,
 };
 
@@ -20,6 +22,7 @@ impl Rejection {
         match self {
             Self::Authenticate(error) => of_authentication(error),
             Self::Authorize(error) => of_authorization(error),
+            Self::Busy(busy) => of_limit(*busy),
             Self::Body(error) | Self::Forward(ForwardError::Body(error)) => of_body(*error),
             Self::DocumentUnavailable => SERVER_DOWN,
             Self::Forward(error) => of_forwarding(error),
@@ -27,6 +30,9 @@ impl Rejection {
             Self::Operation(error) => of_operation(error),
             Self::Overloaded => {
                 "Raise listen.limits.max_connections, or add replicas; the client comes back by itself."
+            }
+            Self::RateLimited(_) => {
+                "The client must wait as Retry-After says; or raise the route's rate_limit."
             }
             Self::Route(error) => of_route(error),
             Self::Session(_) => {
@@ -53,7 +59,24 @@ fn of_authentication(error: &AuthenticateError) -> &'static str {
             CredentialsError::InQuery | CredentialsError::Repeated | CredentialsError::Syntax,
         ) => "The client must send one header `Authorization: Bearer TOKEN`.",
         AuthenticateError::Invalid(token) => of_token(token.fault()),
+        AuthenticateError::Unavailable { cause: Unavailable::Busy(busy), .. } => of_limit(*busy),
         AuthenticateError::Unavailable { .. } => SERVER_DOWN,
+    }
+}
+
+fn of_limit(busy: Busy) -> &'static str {
+    match busy {
+        Busy::ConnectionsOfSource
+        | Busy::QuestionsOfSource
+        | Busy::RequestsOfSource
+        | Busy::StreamsOfSource => {
+            "If many clients come from one address, list the proxy before them in \
+             listen.trusted_proxies; or raise the limit, which is named in the detail."
+        }
+        Busy::RequestsOfPrincipal | Busy::StreamsOfPrincipal => {
+            "Look why one client has so much open at once, or raise the limit, which is named in the \
+             detail."
+        }
     }
 }
 
@@ -122,6 +145,9 @@ fn of_authorization(error: &AuthorizeError) -> &'static str {
 fn of_body(error: BodyError) -> &'static str {
     match error {
         BodyError::Broken => "The client, or a proxy before us, broke off; look there.",
+        BodyError::NoRoom(_) => {
+            "Raise listen.limits.max_buffered_bytes, or add replicas; the client comes back by itself."
+        }
         BodyError::Timeout => "Mend the client's network, or raise listen.limits.body_timeout.",
         BodyError::TooLarge => "Send less at once, or raise listen.limits.max_body_bytes.",
     }

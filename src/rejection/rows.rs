@@ -7,14 +7,16 @@ use http::StatusCode;
 use super::Row;
 use crate::{
     admission::Inadmissible,
-    forward::{ForwardError, request_body::BodyError},
+    forward::{ForwardError, list_filter::FilterError, request_body::BodyError},
     jsonrpc::ErrorCode,
+    limits::Busy,
     router::RouteError,
 };
 
 pub(super) fn body_row(error: BodyError) -> Row {
     match error {
         BodyError::Broken => Row::new(StatusCode::BAD_REQUEST, "Invalid Request", "body_broken"),
+        BodyError::NoRoom(_) => no_room(),
         BodyError::Timeout => {
             Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "body_timeout")
         }
@@ -24,11 +26,27 @@ pub(super) fn body_row(error: BodyError) -> Row {
     }
 }
 
+fn no_room() -> Row {
+    Row::unavailable("Overloaded", "no_room_to_buffer")
+}
+
+pub(super) fn busy_row(busy: Busy) -> Row {
+    match busy {
+        Busy::ConnectionsOfSource => Row::unavailable("Overloaded", busy.label()),
+        Busy::QuestionsOfSource
+        | Busy::RequestsOfPrincipal
+        | Busy::RequestsOfSource
+        | Busy::StreamsOfPrincipal
+        | Busy::StreamsOfSource => Row::too_many(busy.label()),
+    }
+}
+
 pub(super) fn forward_row(error: &ForwardError) -> Row {
     let row =
         |status, message, reason| Row::new(status, message, reason).code(ErrorCode::Unavailable);
     match error {
         ForwardError::Body(error) => body_row(*error),
+        ForwardError::List(FilterError::NoRoom(_)) => no_room(),
         ForwardError::List(_) | ForwardError::Refused(_) => {
             row(StatusCode::BAD_GATEWAY, "Bad gateway", "upstream_refused")
         }

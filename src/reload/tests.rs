@@ -12,6 +12,7 @@ use crate::{
     },
     clock::ManualClock,
     config::{self, ProcessEnvironment},
+    limits::Limits,
     metrics::Metrics,
     resource::ProtectedResource,
 };
@@ -39,8 +40,10 @@ routes:
 #[tokio::test]
 async fn many_reloads_keep_nothing_of_what_they_replace() {
     let tasks = TaskTracker::new();
+    let metrics = Metrics::new().unwrap();
     let around = Surroundings {
-        metrics: Metrics::new().unwrap(),
+        limits: Limits::new(&metrics),
+        metrics,
         clock: Arc::new(ManualClock::new()),
         background: Background::new(Handle::current(), tasks.clone(), CancellationToken::new()),
         network: Network::Offline(None),

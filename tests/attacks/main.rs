@@ -5,6 +5,7 @@
 //! challenge or its absence, and an upstream that has not received a single byte.
 
 mod back_pressure;
+mod buffers;
 mod configuration;
 mod credentials;
 mod descriptors;
@@ -38,6 +39,7 @@ mod secrecy;
 mod session_keys;
 mod sessions;
 mod several_servers;
+mod shares;
 mod slow_peers;
 mod streams;
 mod targets;

@@ -14,6 +14,7 @@ mod introspection;
 mod key_sets;
 mod lists;
 mod operators;
+mod rate_limits;
 mod refusals;
 mod reload;
 mod rules;

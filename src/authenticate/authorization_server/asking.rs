@@ -2,7 +2,8 @@
 //!
 //! 1. A token is asked about at most once at a time; see
 //!    [`token_cache`](crate::authenticate::token_cache).
-//! 2. Answers are remembered, failures never. While the server fails an older answer may serve
+//! 2. No source has more than its share of the questions under way.
+//! 3. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
 use std::sync::{Arc, atomic::Ordering};
@@ -13,6 +14,7 @@ use tracing::warn;
 use super::{AuthorizationServer, Knowledge, Reason, Unavailable};
 use crate::{
     authenticate::{
+        asker::Asker,
         discovery::Discovered,
         introspection::{self, Introspected, IntrospectionError},
         outbound::OutboundError,
@@ -20,6 +22,7 @@ use crate::{
         userinfo::{self, UserinfoError},
     },
     config::settings::AccessTokens,
+    limits::questions::Question,
     oauth::{BearerToken, TokenDigest},
 };
 
@@ -30,7 +33,17 @@ impl AuthorizationServer {
         token: &BearerToken,
         digest: TokenDigest,
         reason: Reason,
+        asker: Asker<'_>,
     ) -> Knowledge {
+        if let Some(answer) = self.flights.follow(&digest) {
+            self.metrics.coalesced.inc();
+            return self.or_stale(await_answer(answer).await, &digest);
+        }
+        // Whoever waits for half of the time has as much again for the answer.
+        let turn = match asker.question(self.settings.introspection.timeout / 2).await {
+            Ok(turn) => turn,
+            Err(busy) => return self.or_stale(Knowledge::Unavailable(busy.into()), &digest),
+        };
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(knowledge) => {
                 self.metrics.coalesced.inc();
@@ -38,11 +51,14 @@ impl AuthorizationServer {
             }
             Joined::Following(answer) => {
                 self.metrics.coalesced.inc();
+                // This one asks nothing.
+                drop(turn);
                 await_answer(answer).await
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
-                self.background.spawn(Arc::clone(self).answer(token.clone(), reason, flight));
+                let question = (token.clone(), reason);
+                self.background.spawn(Arc::clone(self).answer(question, flight, turn));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
@@ -66,9 +82,9 @@ impl AuthorizationServer {
 
     async fn answer(
         self: Arc<Self>,
-        token: BearerToken,
-        reason: Reason,
+        (token, reason): (BearerToken, Reason),
         flight: Flight<Knowledge>,
+        turn: Option<Question>,
     ) {
         let Some(discovered) = self.discovered.load_full() else {
             let why = self.not_ready().unwrap_or(Unavailable::NotYet);
@@ -78,7 +94,7 @@ impl AuthorizationServer {
         let answer = self.put_question(&discovered, &token).await;
         let now = self.clock.instant();
         self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
-        flight.land(match answer {
+        let knowledge = match answer {
             Ok(Introspected::Active(facts)) => {
                 self.metrics.active.inc();
                 self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
@@ -99,7 +115,11 @@ impl AuthorizationServer {
                 self.count_failure(&unavailable);
                 Knowledge::Unavailable(unavailable)
             }
-        });
+        };
+        // Held for as long as the question was open, whoever waits for the answer; whoever hears it
+        // may ask the next one.
+        drop(turn);
+        flight.land(knowledge);
     }
 
     async fn put_question(
@@ -127,7 +147,8 @@ impl AuthorizationServer {
             Unavailable::Userinfo(error) => {
                 matches!(**error, UserinfoError::Outbound(OutboundError::Timeout))
             }
-            Unavailable::Discovery(_)
+            Unavailable::Busy(_)
+            | Unavailable::Discovery(_)
             | Unavailable::KeySet(_)
             | Unavailable::Lost
             | Unavailable::NoTokenEndpoint

@@ -5,7 +5,7 @@ use crate::{
     authenticate::TokenIdentity,
     config::{
         Places,
-        settings::{Access, ProtectedSettings, RouteSettings, Settings},
+        settings::{Access, ProtectedSettings, RateLimit, RateLimitBy, RouteSettings, Settings},
     },
     gateway::rehearsal::{Rehearsal, Ruling, Stage, Step},
 };
@@ -63,6 +63,7 @@ impl<'a> Scene<'a> {
             },
             Stage::Route | Stage::Method => of_route("path"),
             Stage::Origin => "listen.allowed_origins".to_owned(),
+            Stage::AddressRate | Stage::Rate => of_route("rate_limit"),
             Stage::Credentials | Stage::Form => of_route("access"),
             // No server was asked about a token that names another issuer.
             Stage::Token if is_refused && self.is_of_another_issuer() => {
@@ -90,6 +91,20 @@ impl<'a> Scene<'a> {
         if !is_written(&audiences) && is_written(&resource) { resource } else { audiences }
     }
 
+    /// What a rate limit allows; what is used of it nobody knows here.
+    fn rate_limit(&self) -> String {
+        let Some(limit) = self.route().and_then(|route| route.rate_limit) else {
+            return String::new();
+        };
+        let RateLimit { requests, per, burst, by } = limit;
+        let by = match by {
+            RateLimitBy::Address => "address",
+            RateLimitBy::ClientId => "client_id",
+            RateLimitBy::Subject => "subject",
+        };
+        format!("{requests} in {per:?} by {by}, {burst} at once; this one is not counted")
+    }
+
     /// Why a decision was made.
     pub(super) fn why(&self, step: &Step) -> String {
         match &step.ruling {
@@ -109,6 +124,7 @@ impl<'a> Scene<'a> {
             },
             Stage::Origin => "none, or one that may call it".to_owned(),
             Stage::Method => "it is served".to_owned(),
+            Stage::AddressRate | Stage::Rate => self.rate_limit(),
             Stage::Credentials if self.protected().is_none() => "none are needed".to_owned(),
             Stage::Credentials => "they came".to_owned(),
             Stage::Form => "one well-formed token, or client credentials".to_owned(),

@@ -8,15 +8,17 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::bounds::{DAY, HOUR, MINUTE, SHORTEST, duration, size};
+use super::{
+    bounds::{HOUR, duration},
+    limits::limits,
+};
 use crate::{
     config::{
         file::{self, ConfigFile},
         problem::{Place, Report},
         server_tls::{ServerTls, TlsMaterial},
         settings::{
-            Admin, AllowedHost, AllowedOrigin, AuditSettings, Limits, Listen, Telemetry,
-            TlsIdentity,
+            Admin, AllowedHost, AllowedOrigin, AuditSettings, Listen, Telemetry, TlsIdentity,
         },
     },
     oauth::Secret,
@@ -79,23 +81,6 @@ fn tls(file: &file::ListenTls, place: &Place, report: &mut Report<'_>) -> Option
         client_ca: client_ca.map(|named| named.path.clone()),
         require_client_certificate: is_required?.value.0,
         material,
-    })
-}
-
-fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Limits> {
-    let max_connections = size(&file.max_connections, 1..=1_000_000, report);
-    let max_header_bytes = size(&file.max_header_bytes, 8192..=1024 * 1024, report);
-    let max_body_bytes = size(&file.max_body_bytes, 1..=1024 * 1024 * 1024, report);
-    let header_timeout = duration(&file.header_timeout, SHORTEST..=10 * MINUTE, report);
-    let body_timeout = duration(&file.body_timeout, SHORTEST..=HOUR, report);
-    let idle_timeout = duration(&file.idle_timeout, SHORTEST..=DAY, report);
-    Some(Limits {
-        max_connections: max_connections?,
-        max_header_bytes: max_header_bytes?,
-        max_body_bytes: max_body_bytes?,
-        header_timeout: header_timeout?,
-        body_timeout: body_timeout?,
-        idle_timeout: idle_timeout?,
     })
 }
 

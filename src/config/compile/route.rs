@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{authorization_server::Servers, implications, protected, upstream};
+use super::{authorization_server::Servers, implications, limits, protected, upstream};
 use crate::{
     config::{
         file::{ConfigFile, Route},
@@ -64,6 +64,7 @@ fn settings(
                        and sessions named in paths or queries are bound to nobody";
         report.warning(&subpaths.place, message);
     }
+    let rate_limit = limits::rate_limit(route, report);
     let access = match route.access.value() {
         Some(AccessKind::Protected) => {
             protected::protected(subject, servers, report).map(Box::new).map(Access::Protected)
@@ -84,6 +85,7 @@ fn settings(
         path: route.path.value()?.0.clone(),
         forward_subpaths: subpaths?.value.0,
         access: access?,
+        rate_limit: rate_limit?,
         upstream: upstream?,
     })
 }

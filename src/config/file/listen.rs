@@ -65,10 +65,34 @@ section! {
     Limits {
         /// Connections served at once; more are answered 503.
         max_connections: Count = 10_000,
+        /// Of these, from one source: an address, or an IPv6 network of 64 bits; more are answered
+        /// 503. Behind a trusted proxy the source is the client it names, and the proxy's own
+        /// connections are not counted. By default a quarter of `max_connections`, at least 100.
+        max_connections_per_source: Option<Count> = null,
+        /// Requests of one source that are being answered, open streams among them; more are
+        /// answered 429. By default a quarter of `max_connections`, at least 100.
+        max_requests_per_source: Option<Count> = null,
+        /// Open streams of one source (a GET, or a subscription); more are answered 429. By default
+        /// a quarter of `max_connections`, at least 100.
+        max_streams_per_source: Option<Count> = null,
+        /// Requests of one principal (issuer, subject and client) that are being answered, open
+        /// streams among them; more are answered 429. By default a quarter of `max_connections`, at
+        /// least 100.
+        max_requests_per_principal: Option<Count> = null,
+        /// Open streams of one principal; more are answered 429. By default a quarter of
+        /// `max_connections`, at least 100.
+        max_streams_per_principal: Option<Count> = null,
+        /// Questions about unknown tokens of one source that authorization servers have yet to
+        /// answer. More wait for their turn, for half of `introspection.timeout`, and are answered
+        /// 429 when it does not come. All sources together may have 512 at each server.
+        max_questions_per_source: Count = 128,
         /// Bytes of a whole request head.
         max_header_bytes: Count = 32_768,
         /// Bytes of a JSON-RPC request body.
         max_body_bytes: Count = 4_194_304,
+        /// Bytes of bodies held in memory at once, in the whole process: requests that are read
+        /// whole, and lists that are filtered; where there is no room the answer is 503.
+        max_buffered_bytes: Count = 134_217_728,
         /// Time for a request head to arrive.
         header_timeout: Span = "10s",
         /// Time for a request body to arrive.

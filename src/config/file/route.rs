@@ -10,8 +10,8 @@ use crate::{
         glob::Glob,
         node::{Kind, Node},
         reader::{At, Entries, Json, Placed, Read, Source},
-        settings::{AudienceMatch, FilterLists},
-        values::{AccessKind, SecretFile, SecretText, Span, Switch, Text, UnlistedTools},
+        settings::{AudienceMatch, FilterLists, RateLimitBy},
+        values::{AccessKind, Count, SecretFile, SecretText, Span, Switch, Text, UnlistedTools},
         web::{HostHeader, Name, RoutePath, UpstreamUrl},
     },
     oauth::{PublicOrigin, ResourceIdentifier, ScopeToken},
@@ -42,6 +42,8 @@ section! {
         /// Takes `Authorization: Basic` of service accounts: their client id and secret are
         /// exchanged for a token of theirs at the authorization server.
         basic_client_credentials: Switch = false,
+        /// How many requests each caller may make in a time; by default as many as come.
+        rate_limit: Option<RateLimit> = null,
         /// Scopes that every request needs, all of them; empty: any token for this resource.
         required_scopes: Vec<Placed<ScopeToken>> = [],
         /// Scopes that are published; by default the required ones.
@@ -72,7 +74,25 @@ section! {
         /// Mirrors the authorization server's metadata at our origin for clients of 2025-03-26.
         legacy_metadata: Switch = false,
     }
-    later ["require_bound_tokens", "acr_values", "max_auth_age", "rate_limit"]
+    later ["require_bound_tokens", "acr_values", "max_auth_age"]
+}
+
+section! {
+    /// How many requests a caller may make: `requests` in each `per`, evenly, and `burst` at once.
+    /// More are answered 429 with the time to wait.
+    RateLimit {
+        /// Requests in each `per`.
+        requests: Count,
+        /// The time they are for.
+        per: Span = "1s",
+        /// How many may come at once after a pause; by default as many as `requests`.
+        burst: Option<Count> = null,
+        /// Who is limited: a subject, a client, or the address that requests come from (an IPv6
+        /// network of 64 bits). By default the subject; on a public route the address. A token
+        /// without subject or client counts for its principal, a request without token for its
+        /// address.
+        by: Option<RateLimitBy> = null,
+    }
 }
 
 /// `upstream`: a URL alone, or the object form.

@@ -15,6 +15,7 @@ use super::{FilterError, ListFilter};
 use crate::{
     forward::event_stream::{EventError, EventScanner, lines, without_bom, without_end},
     jsonrpc::message::MessageFault,
+    limits::buffer::{Charge, Room},
 };
 
 /// Cuts a stream into events and filters those that hold lists.
@@ -26,6 +27,8 @@ pub struct EventFilter {
     scanned: usize,
     scanner: EventScanner,
     is_past_start: bool,
+    /// Counts what is held, where that is much.
+    charge: Option<Charge>,
 }
 
 /// What a line says.
@@ -41,11 +44,30 @@ impl EventFilter {
     /// Filters a stream from its beginning.
     pub fn new(filter: ListFilter) -> Self {
         let scanner = EventScanner::default();
-        Self { filter, held: BytesMut::new(), scanned: 0, scanner, is_past_start: false }
+        Self {
+            filter,
+            held: BytesMut::new(),
+            scanned: 0,
+            scanner,
+            is_past_start: false,
+            charge: None,
+        }
+    }
+
+    /// Counts what it holds.
+    #[must_use]
+    pub fn within(self, room: &Room) -> Self {
+        Self { charge: Some(room.nothing()), ..self }
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), FilterError> {
+        let counted = if bytes > MAX_UNCOUNTED_BYTES { bytes } else { 0 };
+        self.charge.as_mut().map_or(Ok(()), |charge| charge.grow_to(counted)).map_err(Into::into)
     }
 
     /// Takes the next bytes; returns what may be passed on now, perhaps nothing.
     pub fn push(&mut self, chunk: &[u8]) -> Result<Bytes, EventError> {
+        self.count(self.held.len() + chunk.len())?;
         self.held.extend_from_slice(chunk);
         let mut out = BytesMut::new();
         while let Some(end) = self.scanner.next_end(&self.held, &mut self.scanned) {
@@ -69,6 +91,7 @@ impl EventFilter {
         if self.held.len() > MAX_EVENT_BYTES {
             return Err(EventError::TooLong);
         }
+        self.count(self.held.len())?;
         Ok(out.freeze())
     }
 
@@ -176,6 +199,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How long an event may be where lists are filtered.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most events are short: what is held of them is not worth counting.
+const MAX_UNCOUNTED_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use crate::{
     authenticate::{AuthenticateError, TokenFault, bearer::CredentialsError},
     authorize::AuthorizeError,
+    config::settings::RateLimitBy,
     rejection::Rejection,
     router::RouteError,
 };
@@ -20,6 +21,8 @@ pub enum Stage {
     Origin,
     /// The method is served, and comes with a body only where it may.
     Method,
+    /// The address it comes from has not come too often, where that is limited.
+    AddressRate,
     /// Credentials came, where any are needed.
     Credentials,
     /// They are one well-formed token.
@@ -34,6 +37,8 @@ pub enum Stage {
     Audience,
     /// It is in time.
     Time,
+    /// The caller has not come too often, where that is limited.
+    Rate,
     /// The session, when one is named, is the caller's.
     Session,
     /// The body can be taken.
@@ -53,6 +58,7 @@ impl Stage {
             Self::Route => "route",
             Self::Origin => "origin",
             Self::Method => "method",
+            Self::AddressRate | Self::Rate => "rate limit",
             Self::Credentials => "credentials",
             Self::Form => "form",
             Self::Token => "token",
@@ -65,6 +71,13 @@ impl Stage {
             Self::Operation => "operation",
             Self::Scopes => "scopes",
         }
+    }
+
+    /// Whether a route decides it that is limited by this, or not at all.
+    pub(super) fn is_of(self, limited_by: Option<RateLimitBy>) -> bool {
+        let is_by_address = limited_by == Some(RateLimitBy::Address);
+        (self != Self::AddressRate || is_by_address)
+            && (self != Self::Rate || (limited_by.is_some() && !is_by_address))
     }
 
     pub(super) fn is_about_a_token(self) -> bool {
@@ -90,6 +103,8 @@ pub(super) fn stage(rejection: &Rejection) -> Stage {
             }
         },
         Rejection::Session(_) => Stage::Session,
+        // Not rehearsed: what others do at that moment is not known.
+        Rejection::Busy(_) | Rejection::RateLimited(_) => Stage::Rate,
     }
 }
 
@@ -124,12 +139,13 @@ fn authenticate_stage(error: &AuthenticateError) -> Stage {
 }
 
 /// All of them, in their order.
-pub(super) const STAGES: [Stage; 16] = [
+pub(super) const STAGES: [Stage; 18] = [
     Stage::Path,
     Stage::Host,
     Stage::Route,
     Stage::Origin,
     Stage::Method,
+    Stage::AddressRate,
     Stage::Credentials,
     Stage::Form,
     Stage::Token,
@@ -137,6 +153,7 @@ pub(super) const STAGES: [Stage; 16] = [
     Stage::Issuer,
     Stage::Audience,
     Stage::Time,
+    Stage::Rate,
     Stage::Session,
     Stage::Body,
     Stage::Operation,

@@ -8,6 +8,25 @@ use crate::harness::{
     token::now,
 };
 
+/// What a rate limit allows is said, at its place, and nothing of it is used up.
+#[tokio::test]
+async fn rate_limit_is_named_and_not_used() {
+    for (by, before) in [("subject", "time"), ("client_id", "time"), ("address", "method")] {
+        let limit = format!("    rate_limit: {{requests: 1, per: 1h, by: {by}}}\n    path:");
+        let (_parties, yaml, token) = set_up(&NOTES.replace("    path:", &limit), good()).await;
+        for _ in 0..2 {
+            let (_, answer) = explained(&yaml, &token).await;
+            assert_eq!(answer["decision"], "allowed", "{answer:#}");
+            let steps = answer["steps"].as_array().unwrap();
+            let at = steps.iter().position(|step| step["step"] == "rate limit").unwrap();
+            assert_eq!(steps[at - 1]["step"], before);
+            assert_eq!(steps[at]["place"]["path"], "routes.notes.rate_limit");
+            let why = format!("1 in 3600s by {by}, 1 at once; this one is not counted");
+            assert_eq!(steps[at]["why"], why);
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_audience_mapper() {
     let (_parties, yaml, token) = set_up(NOTES, good().audience("account")).await;
