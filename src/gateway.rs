@@ -17,6 +17,7 @@ mod judge;
 mod record;
 pub mod rehearsal;
 mod tenure;
+mod trace;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -32,6 +33,7 @@ use self::{
     head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::Record,
+    trace::Trace,
 };
 use crate::{
     admission::{self, Inadmissible, Target},
@@ -128,10 +130,14 @@ impl Gateway {
         let snapshot = self.in_force.load();
         let is_trusted = is_trusted(&snapshot, arrival.peer.ip);
         let access_log = snapshot.settings.telemetry.access_log;
-        let NewId { request_id, traceparent } = self.ids.next();
+        let id = self.ids.next();
+        let tracer = snapshot.tracer.as_ref();
+        let trace = tracer.and_then(|tracer| Trace::begin(tracer, &parts, &id, is_trusted));
+        let NewId { request_id, traceparent, .. } = id;
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let metrics = &snapshot.routeless;
         let mut record = Record::new(&parts, request_id, access_log, metrics, &self.clock);
+        record.trace(trace);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
@@ -221,7 +227,8 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { resource, destination, limits } = stage;
-        let caller = authenticate(resource, &head.parts.headers, &head.target).await;
+        let caller = authenticate(resource, &head.parts.headers, &head.target);
+        let caller = record.noting(caller).await;
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }
@@ -260,6 +267,7 @@ impl Gateway {
         let request_id = record.request_id().clone();
         let to = (destination, session);
         let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
+        outgoing.forwarded.span = record.span_upstream();
         outgoing.tenure = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;

@@ -98,6 +98,8 @@ metrics! {
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
+    /// Spans of recorded requests, by what became of them.
+    trace_spans: IntCounterVec = "gatehouse_trace_spans_total" ["outcome"],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }

@@ -7,6 +7,7 @@
 //! that they remember, connections to upstreams, open event streams, sealing keys.
 
 mod in_force;
+mod recording;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -38,6 +39,7 @@ use crate::{
     oauth::PublicOrigin,
     resource::{ChallengeParameters, Origins, ProtectedResource, metadata},
     router::{Hosts, PublicDocument, Router, Site},
+    traces::{ClientError, Tracer},
 };
 
 /// Compiled settings.
@@ -53,6 +55,8 @@ pub struct Snapshot {
     pub resources: Vec<Arc<ProtectedResource>>,
     /// Where requests that no route takes are counted.
     pub routeless: Arc<RouteMetrics>,
+    /// What records requests, where there is a collector.
+    pub tracer: Option<Arc<Tracer>>,
     sealer: Arc<Sealer>,
 }
 
@@ -83,6 +87,9 @@ pub enum BuildError {
     /// No sealing key.
     #[error(transparent)]
     Sealer(#[from] NoKey),
+    /// No HTTP client for the collector of traces.
+    #[error("telemetry.traces: {0}")]
+    Traces(#[from] ClientError),
     /// No TLS towards an upstream: usually a machine without a CA bundle.
     #[error("routes.{0}.upstream: cannot prepare TLS: {1}")]
     Tls(Box<str>, Box<str>),
@@ -133,7 +140,9 @@ impl Snapshot {
         let router = Router::new(hosts, sites);
         let authorization_servers = servers.into_values().collect();
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
-        Ok(Self { settings, router, authorization_servers, resources, routeless, sealer })
+        // Last: what it starts ends only when nobody holds it.
+        let tracer = recording::tracer(previous, &settings, around)?;
+        Ok(Self { settings, router, authorization_servers, resources, routeless, tracer, sealer })
     }
 
     /// The route of this name.

@@ -6,6 +6,7 @@
 mod authorization_server;
 mod rule_tests;
 mod rules;
+mod traces;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ pub use self::{
     },
     rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
+    traces::{CallerDecides, TracesSettings},
 };
 pub use super::server_tls::ServerTls;
 use crate::{
@@ -125,6 +127,8 @@ pub struct Telemetry {
     pub log_level: tracing::Level,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// `telemetry.traces`, when there is a collector.
+    pub traces: Option<Box<TracesSettings>>,
 }
 
 /// One entry of `routes`.

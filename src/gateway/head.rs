@@ -39,7 +39,8 @@ impl Head {
     ) -> Box<Outgoing> {
         let Self { parts, target, peer, is_secure, is_trusted, traceparent } = *self;
         let host = host(&parts.headers, &target);
-        let forwarded = Forwarded { peer, is_secure, is_trusted, request_id, host, traceparent };
+        let forwarded =
+            Forwarded { peer, is_secure, is_trusted, request_id, host, traceparent, span: None };
         let Parts { method, headers, .. } = parts;
         Box::new(Outgoing {
             method,

@@ -9,10 +9,12 @@ use std::{sync::Arc, time::Instant};
 use http::{HeaderValue, Method, StatusCode, request::Parts};
 use tracing::info;
 
+use super::trace::{Facts, Trace};
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
     authorize::{AuthorizeError, Caller},
     clock::Clock,
+    forward::headers::SpanFields,
     jsonrpc::Glance,
     metrics::RouteMetrics,
     rejection::Rejection,
@@ -42,6 +44,7 @@ pub(super) struct Record {
     detail: Option<String>,
     is_body_left_unread: bool,
     is_finished: bool,
+    trace: Option<Box<Trace>>,
 }
 
 impl Record {
@@ -72,7 +75,26 @@ impl Record {
             detail: None,
             is_body_left_unread: false,
             is_finished: false,
+            trace: None,
         }
+    }
+
+    /// The request is recorded, or may be.
+    pub(super) fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// Does the work of authentication, and notes whom it asked.
+    pub(super) async fn noting<T>(&mut self, work: impl Future<Output = T>) -> T {
+        match &mut self.trace {
+            Some(trace) => trace.noting(work).await,
+            None => work.await,
+        }
+    }
+
+    /// The span that the upstream is called in.
+    pub(super) fn span_upstream(&self) -> Option<Box<SpanFields>> {
+        self.trace.as_ref()?.span_upstream()
     }
 
     /// The method at hand is not the client's.
@@ -99,6 +121,9 @@ impl Record {
 
     /// The token was judged.
     pub(super) fn authenticated(&mut self, judged: &Result<Caller, AuthenticateError>) {
+        if let Some(trace) = &mut self.trace {
+            trace.authenticated(self.clock.instant(), judged.is_ok());
+        }
         if self.is_logged {
             self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
             self.token = identity(judged).cloned();
@@ -108,6 +133,9 @@ impl Record {
     /// The body was looked at.
     pub(super) fn read(&mut self, glance: Glance) -> &Glance {
         self.glance = glance;
+        if let Some(trace) = &mut self.trace {
+            trace.read(self.clock.instant(), &self.glance);
+        }
         &self.glance
     }
 
@@ -145,6 +173,9 @@ impl Record {
         let now = self.clock.instant();
         let milliseconds = milliseconds(since, now);
         self.answered_at = Some(now);
+        if let Some(trace) = &mut self.trace {
+            trace.forwarded(now);
+        }
         self.upstream_ms = Some(milliseconds);
         if let Some(resource) = &self.resource {
             resource.metrics.upstream_duration.observe(milliseconds / 1000.0);
@@ -172,6 +203,24 @@ impl Record {
         metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
         metrics.count_request(&self.method, status);
         self.log(Some(status.as_u16()), now);
+        self.end_trace(Some(status), now);
+    }
+
+    fn end_trace(&mut self, status: Option<StatusCode>, now: Instant) {
+        let Some(trace) = self.trace.take() else { return };
+        trace.end(&Facts {
+            request_id: &self.request_id,
+            method: self.is_method_known.then_some(&self.method),
+            resource: self.resource.as_deref(),
+            glance: &self.glance,
+            outcome: self.outcome,
+            reason: self.reason,
+            status,
+            started: self.started,
+            allowed: self.allowed_at,
+            ended: now,
+            clock: &*self.clock,
+        });
     }
 
     fn log(&self, status: Option<u16>, now: Instant) {
@@ -197,6 +246,7 @@ impl Record {
             duration_ms = milliseconds(self.started, now),
             auth_ms = self.auth_ms,
             upstream_ms = self.upstream_ms,
+            trace_id = self.trace.as_ref().and_then(|trace| trace.id()),
             "request"
         );
     }
@@ -210,7 +260,9 @@ impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_finished {
             self.outcome = "cancelled";
-            self.log(None, self.clock.instant());
+            let now = self.clock.instant();
+            self.log(None, now);
+            self.end_trace(None, now);
         }
     }
 }

@@ -42,6 +42,7 @@ impl Difference {
             ("public_url", old.public_url != new.public_url),
             ("sessions", old.session_keys != new.session_keys),
             ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
+            ("telemetry.traces", old.telemetry.traces != new.telemetry.traces),
         ]);
         difference.keys.extend(listen(&old.listen, &new.listen));
         if difference.words().is_empty() && difference.moved.is_none() {

@@ -5,7 +5,10 @@
 //! 2. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -21,6 +24,7 @@ use crate::{
     },
     config::settings::AccessTokens,
     oauth::{BearerToken, TokenDigest},
+    traces::asked::{self, Asked},
 };
 
 impl AuthorizationServer {
@@ -31,6 +35,8 @@ impl AuthorizationServer {
         digest: TokenDigest,
         reason: Reason,
     ) -> Knowledge {
+        let since = asked::is_noted().then(|| self.clock.instant());
+        let mut is_shared = true;
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(knowledge) => {
                 self.metrics.coalesced.inc();
@@ -42,12 +48,31 @@ impl AuthorizationServer {
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
+                is_shared = false;
                 self.background.spawn(Arc::clone(self).answer(token.clone(), reason, flight));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
         };
+        if let Some(since) = since {
+            self.note(&knowledge, since, is_shared);
+        }
         self.or_stale(knowledge, &digest)
+    }
+
+    /// Notes a question that was waited for, in the trace of the request that waited.
+    fn note(&self, knowledge: &Knowledge, since: Instant, is_shared: bool) {
+        asked::note(Asked {
+            authorization_server: self.settings.name.clone(),
+            since,
+            until: self.clock.instant(),
+            answer: match knowledge {
+                Knowledge::Active(_) => "active",
+                Knowledge::Inactive | Knowledge::Refused(_) => "inactive",
+                Knowledge::Unavailable(_) => "unavailable",
+            },
+            is_shared,
+        });
     }
 
     /// Serves an older answer while the server fails, where the configuration allows it.

@@ -8,7 +8,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::bounds::{DAY, HOUR, MINUTE, SHORTEST, duration, size};
+use super::{
+    bounds::{DAY, HOUR, MINUTE, SHORTEST, duration, size},
+    traces,
+};
 use crate::{
     config::{
         file::{self, ConfigFile},
@@ -99,12 +102,14 @@ pub(super) fn admin(file: &file::Admin) -> Option<Admin> {
     Some(Admin { address: file.address.value()?.0 })
 }
 
-pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
+pub(super) fn telemetry(file: &file::Telemetry, report: &mut Report<'_>) -> Option<Telemetry> {
+    let traces = file.traces.value().and_then(|file| traces::traces(file, report).ok());
     let log = file.log.value()?;
     Some(Telemetry {
         log_format: *log.format.value()?,
         log_level: log.level.value()?.0,
         access_log: file.access_log.value()?.0,
+        traces: traces?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `listen`, `admin`, `telemetry` and `sessions` as written.
 
+use super::Traces;
 use crate::{
     config::{
         reader::Placed,
@@ -83,8 +84,9 @@ section! {
         log: Log = {},
         /// Whether each request is logged.
         access_log: Switch = true,
+        /// OpenTelemetry traces.
+        traces: Traces = {},
     }
-    later ["traces"]
 }
 
 section! {
