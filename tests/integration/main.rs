@@ -22,3 +22,4 @@ mod stream_ends;
 mod suggest;
 mod tls;
 mod tokens;
+mod traces;
