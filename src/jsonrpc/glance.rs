@@ -267,6 +267,31 @@ mod tests {
     }
 
     #[test]
+    fn trace_context_stands_in_meta_alone_and_once() {
+        let found = |params: &str| {
+            let glance = at(&format!(r#"{{"id":1,"method":"a","params":{params}}}"#));
+            assert_eq!(glance.method(), Some("a"), "{params}");
+            (glance.traceparent().map(str::to_owned), glance.tracestate().map(str::to_owned))
+        };
+        let is = |parent: Option<&str>, state: Option<&str>| {
+            (parent.map(str::to_owned), state.map(str::to_owned))
+        };
+        let both = r#"{"_meta":{"progressToken":1,"traceparent":"p","tracestate":"\u0073"}}"#;
+        assert_eq!(found(both), is(Some("p"), Some("s")));
+        assert_eq!(found(r#"{"_meta":{"traceparent":5,"tracestate":"s"}}"#), is(None, Some("s")));
+        for nothing in [
+            r#"{"traceparent":"p"}"#,
+            r#"{"arguments":{"_meta":{"traceparent":"p"}}}"#,
+            r#"{"_meta":{"x":{"traceparent":"p"}}}"#,
+            r#"{"_meta":"traceparent"}"#,
+            r#"{"_meta":{"traceparent":"p","traceparent":"q","tracestate":"s"}}"#,
+            r#"{"_meta":{"traceparent":"p"},"_meta":{"traceparent":"p"}}"#,
+        ] {
+            assert_eq!(found(nothing), is(None, None), "{nothing}");
+        }
+    }
+
+    #[test]
     fn glance_at_a_prefix_has_no_id() {
         let prefix = r#"{"id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":"bé"#;
         for cut in [0, 1] {

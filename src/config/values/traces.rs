@@ -25,11 +25,12 @@ impl Read for Ratio {
     fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
         let wanted = "a number from 0 to 1";
         let number = at.scalar(wanted, source)?.to_json().and_then(|value| value.as_f64());
-        let ratio = number.filter(|number| (0.0..=1.0).contains(number));
-        if ratio.is_none() {
-            at.wrong_type(wanted, source);
+        match number {
+            Some(number) if (0.0..=1.0).contains(&number) => return Some(Self(number)),
+            Some(_) => source.report.error(&at.place(), "must be from 0 to 1"),
+            None => at.wrong_type(wanted, source),
         }
-        ratio.map(Self)
+        None
     }
 }
 

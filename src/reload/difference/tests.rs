@@ -51,6 +51,11 @@ fn difference_is_told_by_names_and_keys() {
         ("routes:", "telemetry: {access_log: false}\nroutes:", "changed: telemetry.access_log"),
         (
             "routes:",
+            "telemetry: {traces: {otlp_endpoint: 'http://127.0.0.1:4318'}}\nroutes:",
+            "changed: telemetry.traces",
+        ),
+        (
+            "routes:",
             "telemetry: {log: {level: debug}}\nroutes:",
             "needs a restart: telemetry.log.level",
         ),

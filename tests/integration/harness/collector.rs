@@ -108,11 +108,17 @@ impl Exported {
 
 /// Attributes by name; numbers and truths as text.
 pub(crate) fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
-    let text = |pair: &KeyValue| match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
-        Value::StringValue(text) => text.clone(),
-        Value::BoolValue(flag) => flag.to_string(),
-        Value::IntValue(number) => number.to_string(),
-        other => panic!("{other:?}"),
+    let text = |pair: &KeyValue| {
+        let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
+        if let Some(Value::StringValue(text)) = value {
+            text.clone()
+        } else if let Some(Value::BoolValue(flag)) = value {
+            flag.to_string()
+        } else if let Some(Value::IntValue(number)) = value {
+            number.to_string()
+        } else {
+            panic!("{pair:?}")
+        }
     };
     let found: BTreeMap<_, _> = pairs.iter().map(|pair| (pair.key.clone(), text(pair))).collect();
     assert_eq!(found.len(), pairs.len(), "an attribute stands there twice: {pairs:?}");
