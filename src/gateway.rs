@@ -19,7 +19,7 @@ pub mod rehearsal;
 mod tenure;
 mod trace;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
@@ -227,8 +227,11 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { resource, destination, limits } = stage;
-        let caller = authenticate(resource, &head.parts.headers, &head.target);
-        let caller = record.noting(caller).await;
+        let caller = {
+            // Pinned here: what is handed down would have room for it twice.
+            let asking = pin!(authenticate(resource, &head.parts.headers, &head.target));
+            record.noting(asking).await
+        };
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }

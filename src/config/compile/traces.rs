@@ -55,7 +55,7 @@ fn settings(
     endpoint: &Url,
     rest: Option<(Headers, Duration)>,
 ) -> Option<TracesSettings> {
-    let ca = file.ca_file.value()?.as_ref().map(|file| file.0.clone());
+    let ca = file.tls.value()?.ca.value()?.as_ref().map(|file| file.0.clone());
     let (service_name, ratio) = (file.service_name.value()?, file.sampling_ratio.value()?);
     let caller_decides = *file.caller_decides.value()?;
     let (headers, timeout) = rest?;

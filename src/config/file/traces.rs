@@ -1,10 +1,10 @@
 //! `telemetry.traces` as written.
 
-use super::Header;
+use super::{Header, authorization_server::Tls};
 use crate::config::{
     reader::Entries,
     settings::CallerDecides,
-    values::{CertificateFile, Ratio, Span, Text},
+    values::{Ratio, Span, Text},
     web::HttpUrl,
 };
 
@@ -16,8 +16,8 @@ section! {
         otlp_endpoint: Option<HttpUrl> = null,
         /// Headers sent to the collector, such as a key: a text, or the file that holds it.
         headers: Entries<Header> = {},
-        /// A PEM file with the authorities of the collector's certificate; by default the system's.
-        ca_file: Option<CertificateFile> = null,
+        /// TLS towards the collector.
+        tls: Tls = {},
         /// How long the collector has to take some spans.
         timeout: Span = "10s",
         /// What the gateway is called in traces: the resource attribute `service.name`.

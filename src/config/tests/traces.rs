@@ -58,7 +58,7 @@ fn what_is_wrong_is_said_with_its_place_also_while_there_is_no_collector() {
         "
     otlp_endpoint: collector:4318
     headers: {Content-Type: text/plain, X-A: \"a\\nb\"}
-    ca_file: nowhere.pem
+    tls: {ca: nowhere.pem}
     timeout: 0s
     service_name: ''
     sampling_ratio: 1.5
@@ -69,12 +69,12 @@ fn what_is_wrong_is_said_with_its_place_also_while_there_is_no_collector() {
     g.yaml:14:20: telemetry.traces.otlp_endpoint: not an absolute http(s) URL; expected a URL such as https://auth.example.com/path
     g.yaml:15:15: telemetry.traces.headers.Content-Type: the gateway itself sets, checks or removes this header
     g.yaml:15:46: telemetry.traces.headers.X-A: not a header value: printable ASCII without line breaks, and without spaces at its ends
-    g.yaml:16:14: telemetry.traces.ca_file: the file cannot be read (no such file)
+    g.yaml:16:15: telemetry.traces.tls.ca: the file cannot be read (no such file)
     g.yaml:17:14: telemetry.traces.timeout: must be from 1ms to 1m
     g.yaml:18:19: telemetry.traces.service_name: empty; expected a text
     g.yaml:19:21: telemetry.traces.sampling_ratio: must be from 0 to 1
     g.yaml:20:21: telemetry.traces.caller_decides: none of the known words; expected one of trusted_proxies, everybody
-    g.yaml:21:5: telemetry.traces.compression: unknown key; known here: otlp_endpoint, headers, ca_file, timeout, service_name, sampling_ratio, caller_decides
+    g.yaml:21:5: telemetry.traces.compression: unknown key; known here: otlp_endpoint, headers, tls, timeout, service_name, sampling_ratio, caller_decides
     ");
     let text = with("{headers: {Host: x}, timeout: 2m, sampling_ratio: '0.5'}");
     insta::assert_snapshot!(problems(&text), @r"

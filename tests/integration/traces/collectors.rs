@@ -3,15 +3,19 @@
 use gatehouse::reload::Outcome;
 
 use super::traced;
-use crate::harness::{
-    NOTES, Parties, World, assert_answered,
-    client::Call,
-    clock::eventually,
-    collector::Collector,
-    gateway::free_port,
-    process::{Process, command, file},
-    token::Token,
-    upstream::Reply,
+use crate::{
+    harness::{
+        NOTES, Parties, World, assert_answered,
+        authorization_server::{Answer, StubAuthorizationServer},
+        client::Call,
+        clock::eventually,
+        collector::Collector,
+        gateway::{TestGateway, free_port},
+        process::{Process, command, file},
+        token::Token,
+        upstream::Reply,
+    },
+    introspection::tls::Authority,
 };
 
 fn spans(outcome: &str) -> String {
@@ -73,6 +77,32 @@ async fn redirect_is_not_followed() {
     world.gateway.counts(&spans("failed"), 5.0).await;
     assert_eq!(elsewhere.server.bytes_received(), 0);
     assert_eq!(collector.received()[0].header("authorization"), Some("Bearer collector-key"));
+}
+
+/// The platform's certificates do not count where others are named, nor those where none are.
+#[tokio::test]
+async fn collector_behind_tls_is_trusted_by_the_named_authority_alone() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    for (tls, is_trusted) in
+        [(", tls: {ca: /test/ca.pem}", true), (", tls: {ca: /test/other.pem}", false), ("", false)]
+    {
+        let collector = StubAuthorizationServer::start_tls(authority.acceptor("localhost")).await;
+        collector.publish("/v1/traces", Answer::status(200));
+        let parties = Parties::start().await;
+        let url = collector.issuer();
+        let traces = format!("telemetry: {{traces: {{otlp_endpoint: '{url}'{tls}}}}}");
+        let gateway = TestGateway::prepare(&format!("{traces}\n{}", parties.fill(NOTES)))
+            .file("/test/ca.pem", authority.pem.as_str())
+            .file("/test/other.pem", other.pem.as_str())
+            .start();
+        gateway.ready().await;
+        assert_eq!(gateway.post("/notes").send().await.status, 401);
+        // Its end has no patience, so that what fails is given up at once.
+        gateway.shut_down().await;
+        let received = collector.received();
+        assert_eq!(received.len(), usize::from(is_trusted), "{tls}");
+        assert!(received.iter().all(|request| request.target == "/v1/traces"));
+    }
 }
 
 #[tokio::test]
