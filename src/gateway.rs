@@ -131,8 +131,8 @@ impl Gateway {
         let is_trusted = is_trusted(&snapshot, arrival.peer.ip);
         let access_log = snapshot.settings.telemetry.access_log;
         let id = self.ids.next();
-        let tracer = snapshot.tracer.as_ref();
-        let trace = tracer.and_then(|tracer| Trace::begin(tracer, &parts, &id, is_trusted));
+        let peer = (is_trusted, arrival.peer.is_secure);
+        let trace = Trace::begin(snapshot.tracer.as_ref(), &parts, &id, peer);
         let NewId { request_id, traceparent, .. } = id;
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let metrics = &snapshot.routeless;
@@ -227,11 +227,9 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { resource, destination, limits } = stage;
-        let caller = {
-            // Pinned here: what is handed down would have room for it twice.
-            let asking = pin!(authenticate(resource, &head.parts.headers, &head.target));
-            record.noting(asking).await
-        };
+        // Pinned here: what is handed down would have room for it twice.
+        let (headers, target) = (&head.parts.headers, &head.target);
+        let caller = record.noting(pin!(authenticate(resource, headers, target))).await;
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }

@@ -46,6 +46,7 @@ pub(super) struct Trace {
     /// The message's sender, by `params._meta`.
     sender: Option<TraceContext>,
     tracestate: Option<HeaderValue>,
+    is_secure: bool,
     version: Version,
     revision: Option<HeaderValue>,
     authenticated: Option<(Instant, bool)>,
@@ -74,11 +75,12 @@ pub(super) struct Facts<'a> {
 impl Trace {
     /// Begins one, unless it is known already that the request is not recorded.
     pub(super) fn begin(
-        tracer: &Arc<Tracer>,
+        tracer: Option<&Arc<Tracer>>,
         parts: &Parts,
         id: &NewId,
-        is_trusted: bool,
+        (is_trusted, is_secure): (bool, bool),
     ) -> Option<Box<Self>> {
+        let tracer = tracer?;
         let is_heard = tracer.hears(is_trusted);
         if !is_heard && !tracer.draws(id.span_id) {
             return None;
@@ -96,6 +98,7 @@ impl Trace {
                 caller,
                 sender: None,
                 tracestate: None,
+                is_secure,
                 version: parts.version,
                 revision: parts.headers.get(mcp::PROTOCOL_VERSION).cloned(),
                 authenticated: None,
@@ -214,6 +217,7 @@ impl Trace {
             ("http.request.method", Value::Word(facts.method.map_or("_OTHER", method))),
             ("network.protocol.name", Value::Word("http")),
             ("network.protocol.version", Value::Word(version)),
+            ("url.scheme", Value::Word(if self.is_secure { "https" } else { "http" })),
             ("gatehouse.outcome", Value::Word(facts.outcome)),
             ("gatehouse.request_id", short(facts.request_id.to_str().unwrap_or_default())),
         ];

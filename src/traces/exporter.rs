@@ -3,7 +3,7 @@
 //! 1. A client of its own: no redirects, no proxies from the environment, no cookies; a timeout over
 //!    the whole of every request; an answer is read up to a bound.
 //! 2. A request that failed for now (429, 502, 503, 504, or no answer) is repeated a few times,
-//!    later each time; then its spans are given up, and counted. Meanwhile the queue fills, and what
+//!    later each time and not before it asks for it; then its spans are given up, and counted. Meanwhile the queue fills, and what
 //!    does not fit in is lost, counted too.
 //! 3. One warning for an outage, however long, and one line when it is over.
 //!
@@ -63,7 +63,7 @@ enum Attempt {
     /// It failed, and would fail again.
     Refused(String),
     /// It failed, and may go through later.
-    Postponed(String),
+    Postponed { why: String, pause: Duration },
 }
 
 impl Exporter {
@@ -141,13 +141,13 @@ impl Exporter {
             match self.send(body.clone()).await {
                 Attempt::Taken { rejected } => return self.taken(count, rejected),
                 Attempt::Refused(why) => return self.gave_up(count, &why),
-                Attempt::Postponed(why) => {
+                Attempt::Postponed { why, pause: asked } => {
                     let Some(pause) = pauses.next().filter(|_| !self.hurry.is_cancelled()) else {
                         return self.gave_up(count, &why);
                     };
                     self.warn_once(&why);
                     tokio::select! {
-                        () = time::sleep(*pause) => {}
+                        () = time::sleep(asked.max(*pause)) => {}
                         () = self.hurry.cancelled() => {}
                     }
                 }
@@ -159,7 +159,9 @@ impl Exporter {
         let request = self.client.post(self.endpoint.clone()).body(body);
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Attempt::Postponed(cause(&error)),
+            Err(error) => {
+                return Attempt::Postponed { why: cause(&error), pause: Duration::ZERO };
+            }
         };
         let status = response.status();
         if !status.is_success() {
@@ -168,7 +170,9 @@ impl Exporter {
                 StatusCode::TOO_MANY_REQUESTS
                 | StatusCode::BAD_GATEWAY
                 | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT => Attempt::Postponed(why),
+                | StatusCode::GATEWAY_TIMEOUT => {
+                    Attempt::Postponed { why, pause: retry_after(response.headers()) }
+                }
                 _ => Attempt::Refused(why),
             };
         }
@@ -222,6 +226,13 @@ fn take(item: Item, batch: &mut Vec<Recorded>) -> Option<oneshot::Sender<()>> {
     None
 }
 
+/// How long a collector asks to be left alone, within reason.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(Duration::ZERO, Duration::from_secs).min(MAX_PAUSE)
+}
+
 /// The causes of an error, without the URL: its query might hold a key.
 fn cause(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
@@ -246,5 +257,8 @@ const MAX_BATCH: usize = 256;
 
 /// Before the second attempt, and before the third.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// The longest that a collector's `Retry-After` counts for.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 const MAX_ANSWER_BYTES: usize = 64 * 1024;

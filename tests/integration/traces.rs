@@ -73,6 +73,7 @@ async fn attributes_are_those_of_the_conventions() {
         ("mcp.protocol.version", "2025-06-18"),
         ("network.protocol.name", "http"),
         ("network.protocol.version", "1.1"),
+        ("url.scheme", "http"),
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(named(&spans, "POST /notes").attributes, expected.into());

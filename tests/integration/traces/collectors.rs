@@ -43,7 +43,7 @@ async fn collector_that_says_nothing_delays_nobody() {
 #[tokio::test]
 async fn what_fails_for_now_is_sent_again_and_what_fails_for_good_is_not() {
     let (world, collector) = traced("").await;
-    collector.server.next(Reply::with(503, &[("Retry-After", "1")], ""));
+    collector.server.next(Reply::with(503, &[("Retry-After", "2")], ""));
     assert_answered(&world.authorized().send().await);
     world.gateway.counts(&spans("exported"), 5.0).await;
     assert_eq!(collector.received().len(), 2);
