@@ -1,4 +1,4 @@
-//! A glance at a JSON-RPC request: for the log and the `id` of a refusal, never for a decision.
+//! A glance at a JSON-RPC request: for the log, the trace and the `id` of a refusal, never for a decision.
 //!
 //! 1. What is ambiguous (members twice, a batch, something that is no object) is left empty.
 //! 2. The `id` is kept as the text it was written in: numbers keep their form.
