@@ -139,6 +139,7 @@ fn fields_for_upstream(bencher: Bencher<'_, '_>) {
         traceparent: HeaderValue::from_static(
             "00-0123456789abcdef0123456789abcdef-0123456789abcdef-00",
         ),
+        span: None,
     };
     bencher
         .with_inputs(|| (head().headers, forwarded.clone()))

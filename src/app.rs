@@ -223,6 +223,7 @@ impl App {
         self.drain.cancel();
         // Every worker holds a sender; the channel closes when the last one is gone.
         let _ = self.workers_gone.recv().await;
+        self.reloader.flush_traces().await;
         self.stop.cancel();
         drop((self.asking.take(), self.background_here.take()));
         // Whoever reads a file of a file system that hangs, or a pipe, does not come back.

@@ -223,6 +223,12 @@ impl Upstream {
         self.pools.iter().map(|pool| pool.idle()).sum()
     }
 
+    /// Its host and port, for traces.
+    pub fn server(&self) -> (&str, Option<u16>) {
+        let url = &self.settings.url;
+        (url.host_str().unwrap_or_default(), url.port_or_known_default())
+    }
+
     /// Opens the session reference of a request, when it has one.
     pub fn open_session(
         &self,

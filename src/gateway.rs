@@ -19,8 +19,9 @@ mod record;
 pub mod rehearsal;
 mod shares;
 mod tenure;
+mod trace;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
@@ -33,6 +34,7 @@ use self::{
     head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::{Asked, Record},
+    trace::Trace,
 };
 use crate::{
     admission::{self, Inadmissible, Target, forwarded},
@@ -105,11 +107,15 @@ impl Gateway {
         let trusted = &snapshot.settings.listen.trusted_proxies;
         let way = forwarded::read(&parts.headers, arrival.peer.ip, trusted);
         let is_trusted = !matches!(way, Ok(None));
-        let NewId { request_id, traceparent } = self.ids.next();
+        let id = self.ids.next();
+        let peer = (is_trusted, arrival.peer.is_secure);
+        let trace = Trace::begin(snapshot.tracer.as_ref(), &parts, &id, peer);
+        let NewId { request_id, traceparent, .. } = id;
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let way_client = way.as_ref().ok().and_then(|way| way.as_ref().map(|way| way.client));
         let client = way_client.unwrap_or(arrival.peer.ip);
         let mut record = Record::new(&parts, request_id, client, &snapshot, &self.clock);
+        record.trace(trace);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
@@ -230,7 +236,9 @@ impl Gateway {
         let at = (snapshot, &**resource);
         shares::by_address(at, head.source, &self.clock)?;
         let asker = shares::asker(snapshot, head.source);
-        let caller = authenticate(resource, &head.parts.headers, &head.target, asker).await;
+        // Pinned here: what is handed down would have room for it twice.
+        let (headers, target) = (&head.parts.headers, &head.target);
+        let caller = record.noting(pin!(authenticate(resource, headers, target, asker))).await;
         if resource.authenticator.is_some() {
             record.authenticated(&caller);
         }
@@ -280,6 +288,7 @@ impl Gateway {
         let request_id = record.request_id().clone();
         let to = (destination, session);
         let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
+        outgoing.forwarded.span = record.span_upstream();
         outgoing.tenure = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;

@@ -39,7 +39,7 @@
 //! 4  gateway
 //! 3  rejection   snapshot
 //! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission  >  limits
-//! 1  config  >  logging  >  metrics
+//! 1  traces  >  config  >  logging  >  metrics
 //! 0  oauth   jsonrpc   clock
 //! ```
 //!
@@ -62,6 +62,7 @@
 //! | [`authenticate`] | bearer token to verified token: assignment, discovery, introspection, JWTs, caches, verdict |
 //! | [`admission`] | the strict check of a parsed head; what is ambiguous is refused |
 //! | [`limits`] | what one peer may take of what all share: connections, requests, bytes, rates |
+//! | [`traces`] | spans of sampled requests, and their way to an OpenTelemetry collector |
 //! | [`config`] | YAML to settings that cannot be wrong; all problems at once, with their places |
 //! | [`logging`] | where log lines go, and in which form; the audit stream |
 //! | [`metrics`] | every series there is |
@@ -101,3 +102,4 @@ pub mod reload;
 pub mod resource;
 pub mod router;
 pub mod snapshot;
+pub mod traces;

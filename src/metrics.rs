@@ -107,6 +107,8 @@ metrics! {
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
     /// Lines of the audit stream that were lost, by why.
     audit_lines_dropped: IntCounterVec = "gatehouse_audit_lines_dropped_total" ["reason"],
+    /// Spans of recorded requests, by what became of them.
+    trace_spans: IntCounterVec = "gatehouse_trace_spans_total" ["outcome"],
     /// Which build this is; always 1.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }

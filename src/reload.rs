@@ -89,6 +89,13 @@ impl Reloader {
         Self { in_force, tls, around, refused: Mutex::default() }
     }
 
+    /// Has the spans of recorded requests sent that wait for it, within a bound.
+    pub async fn flush_traces(&self) {
+        if let Some(tracer) = &self.in_force.load().tracer {
+            tracer.flush().await;
+        }
+    }
+
     /// Puts a configuration in force, if it can be.
     pub fn apply(&self, loaded: Result<Loaded, Vec<Problem>>) -> Outcome {
         // Held to the end: two at a time would each take over from the same one.

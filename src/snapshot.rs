@@ -9,6 +9,7 @@
 mod annals;
 mod documents;
 mod in_force;
+mod recording;
 mod refusals;
 
 use std::{collections::HashMap, sync::Arc};
@@ -46,6 +47,7 @@ use crate::{
     oauth::PublicOrigin,
     resource::{ChallengeParameters, Origins, ProtectedResource},
     router::{Hosts, Router, Site},
+    traces::{ClientError, Tracer},
 };
 
 /// Compiled settings.
@@ -67,6 +69,8 @@ pub struct Snapshot {
     pub limits: Arc<Limits>,
     /// For what of bodies is held in memory.
     pub room: Room,
+    /// What records requests, where there is a collector.
+    pub tracer: Option<Arc<Tracer>>,
     sealer: Arc<Sealer>,
 }
 
@@ -104,6 +108,9 @@ pub enum BuildError {
     /// No sealing key.
     #[error(transparent)]
     Sealer(#[from] NoKey),
+    /// No HTTP client for the collector of traces.
+    #[error("telemetry.traces: {0}")]
+    Traces(#[from] ClientError),
     /// No TLS towards an upstream: usually a machine without a CA bundle.
     #[error("routes.{0}.upstream: cannot prepare TLS: {1}")]
     Tls(Box<str>, Box<str>),
@@ -158,6 +165,8 @@ impl Snapshot {
         let routeless = Arc::new(around.metrics.route(ROUTELESS));
         let annals = Annals::after(previous, &settings, around)?;
         let limits = Arc::clone(&around.limits);
+        // Last: what it starts ends only when nobody holds it.
+        let tracer = recording::tracer(previous, &settings, around)?;
         Ok(Self {
             settings,
             router,
@@ -167,6 +176,7 @@ impl Snapshot {
             annals,
             limits,
             room,
+            tracer,
             sealer,
         })
     }

@@ -35,7 +35,9 @@ impl Environment for ExampleEnvironment {
             Some("session-key") => Ok(format!("{KEY}\n").into()),
             Some("tls.crt" | "clients.pem") => Ok(certificate()),
             Some("key.pem" | "tls.key") => fs::read("tests/data/keys/p256-pkcs8.pem"),
-            Some("introspection" | "partner" | "notes-authorization") => Ok(b"example\n".into()),
+            Some("collector" | "introspection" | "partner" | "notes-authorization") => {
+                Ok(b"example\n".into())
+            }
             _ => Err(ErrorKind::NotFound.into()),
         }
     }

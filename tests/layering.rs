@@ -17,7 +17,7 @@ use std::{
 /// The rows, lowest first; in those marked `true` a module may use what stands to its right.
 const ROWS: [(bool, &[&str]); 8] = [
     (false, &["oauth", "jsonrpc", "clock"]),
-    (true, &["config", "logging", "metrics"]),
+    (true, &["traces", "config", "logging", "metrics"]),
     (true, &["router", "resource", "forward", "authorize", "authenticate", "admission", "limits"]),
     (false, &["rejection", "snapshot"]),
     (false, &["gateway"]),

@@ -16,6 +16,7 @@ mod metadata;
 mod protected;
 mod route;
 mod rules;
+mod traces;
 mod upstream;
 
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use super::{
 pub(super) fn compile(file: &ConfigFile, report: &mut Report<'_>) -> Option<Settings> {
     let listen = file.listen.value().and_then(|listen| listen::listen(listen, report));
     let admin = file.admin.value().and_then(listen::admin);
-    let telemetry = file.telemetry.value().and_then(listen::telemetry);
+    let telemetry = file.telemetry.value().and_then(|file| listen::telemetry(file, report));
     let session_keys = file.sessions.value().and_then(|keys| listen::session_keys(keys, report));
     let servers = authorization_server::all(file, report);
     let routes = route::all(file, &servers, report);

@@ -55,11 +55,13 @@ mod authorization_server;
 mod listen;
 mod route;
 mod rules;
+mod traces;
 
 pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection, Jwt};
 pub(super) use listen::{Admin, Audit, Limits, Listen, ListenTls, Sessions, Telemetry};
 pub(super) use route::{Header, Route, Upstream};
 pub(super) use rules::{Rule, RuleTest};
+pub(super) use traces::Traces;
 
 use super::reader::{Entries, Placed};
 use crate::oauth::{PublicOrigin, ScopeToken};

@@ -7,6 +7,7 @@ mod authorization_server;
 mod limits;
 mod rule_tests;
 mod rules;
+mod traces;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ pub use self::{
     limits::{Limits, RateLimit, RateLimitBy},
     rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
+    traces::{CallerDecides, TracesSettings},
 };
 pub use super::server_tls::ServerTls;
 use crate::{
@@ -116,6 +118,8 @@ pub struct Telemetry {
     pub access_log: bool,
     /// Where decisions are written, if anywhere.
     pub audit: Option<AuditSettings>,
+    /// `telemetry.traces`, when there is a collector.
+    pub traces: Option<Box<TracesSettings>>,
 }
 
 /// `telemetry.audit`.

@@ -9,6 +9,7 @@ mod rules;
 mod schema;
 mod secrecy;
 mod tls;
+mod traces;
 
 pub(super) use environment::TestEnvironment;
 

@@ -92,11 +92,13 @@ fn or_variable(schema: Value) -> Schema {
 
 mod files;
 mod rules;
+mod traces;
 
 pub(super) use files::{
     AuditPath, CertificateFile, Named, PrivateKeyFile, SecretFile, ServerCertificateFile,
 };
 pub(super) use rules::{Granted, UnlistedTools, Values};
+pub(super) use traces::Ratio;
 
 text_leaf!(PublicOrigin, "an origin such as https://mcp.example.com", { "type": "string", "format": "uri" });
 text_leaf!(Issuer, "the issuer's URL exactly as its metadata has it", { "type": "string", "format": "uri" });

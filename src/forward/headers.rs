@@ -13,10 +13,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::admission::{
-    self,
-    forwarded::{Way, X_FORWARDED_FOR, X_FORWARDED_PROTO},
-    mcp,
+use crate::{
+    admission::{
+        self,
+        forwarded::{Way, X_FORWARDED_FOR, X_FORWARDED_PROTO},
+        mcp,
+    },
+    traces::context::TraceContext,
 };
 
 /// The facts that we tell the upstream about a request.
@@ -34,6 +37,17 @@ pub struct Forwarded {
     pub host: HeaderValue,
     /// The trace that begins here, unless the client continues one.
     pub traceparent: HeaderValue,
+    /// Our own span, when the request is recorded.
+    pub span: Option<Box<SpanFields>>,
+}
+
+/// What an upstream is told of the span that it is called in.
+#[derive(Clone, Debug)]
+pub struct SpanFields {
+    /// `traceparent`, in place of the client's.
+    pub traceparent: HeaderValue,
+    /// `tracestate`, where the client's context came otherwise than in its header fields.
+    pub tracestate: Option<HeaderValue>,
 }
 
 /// Turns a client's fields into those of the request upstream.
@@ -47,7 +61,8 @@ pub fn for_upstream(
         Some(way) => (way.chain, way.scheme),
         None => (None, None),
     };
-    let traceparent = headers.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned();
+    let traceparent =
+        headers.get(TRACEPARENT).filter(|_| trace_context(&headers).is_some()).cloned();
     let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
     keep_only(&mut headers, |name| {
         passes_upstream(name, is_trusted)
@@ -59,7 +74,15 @@ pub fn for_upstream(
     headers.insert(X_FORWARDED_PROTO, sent_proto.unwrap_or(own_proto));
     headers.insert(X_FORWARDED_HOST, forwarded.host);
     headers.insert(X_REQUEST_ID, forwarded.request_id);
-    headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent));
+    match forwarded.span {
+        Some(span) => {
+            headers.insert(TRACEPARENT, span.traceparent);
+            if let (None, Some(tracestate)) = (traceparent, span.tracestate) {
+                headers.insert(TRACESTATE, tracestate);
+            }
+        }
+        None => drop(headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent))),
+    }
     for (name, value) in configured {
         headers.insert(name, value.clone());
     }
@@ -196,22 +219,9 @@ fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(peer)
 }
 
-/// `00-<trace id>-<parent id>-<flags>` of W3C Trace Context, level 1.
-fn is_traceparent(value: &HeaderValue) -> bool {
-    let Ok(text) = value.to_str() else { return false };
-    let mut parts = text.split('-');
-    let mut is_hex = |length: usize| {
-        parts.next().is_some_and(|part| {
-            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        })
-    };
-    let is_well_formed = is_hex(2) && is_hex(32) && is_hex(16) && is_hex(2);
-    let is_zero = |range| text.get(range).is_none_or(|id: &str| id.bytes().all(|b| b == b'0'));
-    is_well_formed
-        && parts.next().is_none()
-        && text.starts_with("00")
-        && !is_zero(3..35)
-        && !is_zero(36..52)
+/// The trace that a client continues, when it says so well.
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get(TRACEPARENT)?.as_bytes())
 }
 
 /// Lower-case hexadecimal digits.

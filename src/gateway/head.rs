@@ -46,7 +46,8 @@ impl Head {
     ) -> Box<Outgoing> {
         let Self { parts, target, peer, is_secure, way, traceparent, .. } = *self;
         let host = host(&parts.headers, &target);
-        let forwarded = Forwarded { peer, is_secure, way, request_id, host, traceparent };
+        let forwarded =
+            Forwarded { peer, is_secure, way, request_id, host, traceparent, span: None };
         let Parts { method, headers, .. } = parts;
         Box::new(Outgoing {
             method,

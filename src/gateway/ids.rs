@@ -25,6 +25,10 @@ pub(super) struct NewId {
     pub(super) request_id: HeaderValue,
     /// `traceparent`, for a request that brings none.
     pub(super) traceparent: HeaderValue,
+    /// The trace id in it.
+    pub(super) trace_id: u128,
+    /// The parent id in it: the request's own span, should it be recorded.
+    pub(super) span_id: u64,
 }
 
 impl Ids {
@@ -55,12 +59,17 @@ impl Ids {
             value.unwrap_or_else(|_| HeaderValue::from_static("none"))
         };
         let text = Bytes::copy_from_slice(&text);
-        NewId { request_id: value(text.slice(3..35)), traceparent: value(text) }
+        NewId {
+            request_id: value(text.slice(3..35)),
+            traceparent: value(text),
+            trace_id: (u128::from(high) << 64) | u128::from(low),
+            span_id: parent,
+        }
     }
 }
 
 /// A bijection whose outputs look unrelated (the finalizer of `SplitMix64`).
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
@@ -97,5 +106,9 @@ mod tests {
         let (trace, request) = (id.traceparent.to_str().unwrap(), id.request_id.to_str().unwrap());
         let parts: Vec<&str> = trace.split('-').collect();
         assert_eq!((parts[0], parts[1], parts[2].len(), parts[3]), ("00", request, 16, "00"));
+        assert_eq!(
+            format!("{:032x}-{:016x}", id.trace_id, id.span_id),
+            format!("{request}-{}", parts[2])
+        );
     }
 }

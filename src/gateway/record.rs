@@ -14,10 +14,12 @@ use tracing::info;
 
 pub(super) use self::trail::Asked;
 use self::trail::Trail;
+use super::trace::{Facts, Trace};
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
     authorize::{AuthorizeError, Caller},
     clock::Clock,
+    forward::headers::SpanFields,
     jsonrpc::Glance,
     rejection::Rejection,
     resource::ProtectedResource,
@@ -51,6 +53,7 @@ pub(super) struct Record {
     trail: Option<Box<Trail>>,
     is_body_left_unread: bool,
     is_finished: bool,
+    trace: Option<Box<Trace>>,
 }
 
 impl Record {
@@ -84,7 +87,26 @@ impl Record {
             rule: None,
             is_body_left_unread: false,
             is_finished: false,
+            trace: None,
         }
+    }
+
+    /// The request is recorded, or may be.
+    pub(super) fn trace(&mut self, trace: Option<Box<Trace>>) {
+        self.trace = trace;
+    }
+
+    /// Does the work of authentication, and notes whom it asked.
+    pub(super) async fn noting<T>(&mut self, work: impl Future<Output = T>) -> T {
+        match &mut self.trace {
+            Some(trace) => trace.noting(work).await,
+            None => work.await,
+        }
+    }
+
+    /// The span that the upstream is called in.
+    pub(super) fn span_upstream(&self) -> Option<Box<SpanFields>> {
+        self.trace.as_ref()?.span_upstream()
     }
 
     /// The method at hand is not the client's.
@@ -111,6 +133,9 @@ impl Record {
 
     /// The token was judged.
     pub(super) fn authenticated(&mut self, judged: &Result<Caller, AuthenticateError>) {
+        if let Some(trace) = &mut self.trace {
+            trace.authenticated(self.clock.instant(), judged.is_ok());
+        }
         if self.is_logged {
             self.auth_ms = Some(milliseconds(self.started, self.clock.instant()));
         }
@@ -132,6 +157,9 @@ impl Record {
     /// The body was looked at.
     pub(super) fn read(&mut self, glance: Glance) -> &Glance {
         self.glance = glance;
+        if let Some(trace) = &mut self.trace {
+            trace.read(self.clock.instant(), &self.glance);
+        }
         &self.glance
     }
 
@@ -176,6 +204,9 @@ impl Record {
         let now = self.clock.instant();
         let milliseconds = milliseconds(since, now);
         self.answered_at = Some(now);
+        if let Some(trace) = &mut self.trace {
+            trace.forwarded(now);
+        }
         self.upstream_ms = Some(milliseconds);
         if let Some(resource) = &self.resource {
             resource.metrics.upstream_duration.observe(milliseconds / 1000.0);
@@ -215,6 +246,7 @@ impl Record {
         if let Some(refusal) = self.refusal(status) {
             self.snapshot.annals.refusals.keep(refusal);
         }
+        self.end_trace(Some(status), now);
     }
 
     fn audit(&self, status: Option<u16>) {
@@ -246,6 +278,23 @@ impl Record {
         })
     }
 
+    fn end_trace(&mut self, status: Option<StatusCode>, now: Instant) {
+        let Some(trace) = self.trace.take() else { return };
+        trace.end(&Facts {
+            request_id: &self.request_id,
+            method: self.is_method_known.then_some(&self.method),
+            resource: self.resource.as_deref(),
+            glance: &self.glance,
+            outcome: self.outcome,
+            reason: self.reason,
+            status,
+            started: self.started,
+            allowed: self.allowed_at,
+            ended: now,
+            clock: &*self.clock,
+        });
+    }
+
     fn log(&self, status: Option<u16>, now: Instant) {
         if !self.is_logged {
             return;
@@ -269,6 +318,7 @@ impl Record {
             duration_ms = milliseconds(self.started, now),
             auth_ms = self.auth_ms,
             upstream_ms = self.upstream_ms,
+            trace_id = self.trace.as_ref().and_then(|trace| trace.id()),
             "request"
         );
     }
@@ -282,8 +332,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_finished {
             self.outcome = "cancelled";
-            self.log(None, self.clock.instant());
+            let now = self.clock.instant();
+            self.log(None, now);
             self.audit(None);
+            self.end_trace(None, now);
         }
     }
 }

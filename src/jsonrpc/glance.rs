@@ -1,4 +1,4 @@
-//! A glance at a JSON-RPC request: for the log and the `id` of a refusal, never for a decision.
+//! A glance at a JSON-RPC request: for the log, the trace and the `id` of a refusal, never for a decision.
 //!
 //! 1. What is ambiguous (members twice, a batch, something that is no object) is left empty.
 //! 2. The `id` is kept as the text it was written in: numbers keep their form.
@@ -22,6 +22,8 @@ struct Found {
     id: Option<Range<usize>>,
     method: Option<Words>,
     name: Option<Words>,
+    traceparent: Option<Words>,
+    tracestate: Option<Words>,
 }
 
 /// A string that was read: its place in the body, or what it says if it was escaped there.
@@ -75,6 +77,16 @@ impl Glance {
     /// `params.name`, or `params.uri`.
     pub fn name(&self) -> Option<&str> {
         self.words(self.found.name.as_ref()?)
+    }
+
+    /// `params._meta.traceparent`: the span of its caller (MCP, SEP-414).
+    pub fn traceparent(&self) -> Option<&str> {
+        self.words(self.found.traceparent.as_ref()?)
+    }
+
+    /// `params._meta.tracestate`.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.words(self.found.tracestate.as_ref()?)
     }
 
     /// Whether the answer is a stream that never ends by itself (revision 2026-07-28).
@@ -132,12 +144,15 @@ impl Found {
         if scanner.kind()? != Kind::Object {
             return Ok(scanner.skip_value()?);
         }
-        let mut named = 0;
+        let (mut named, mut metas) = (0, 0);
         let read = scanner.object(|scanner, name| -> Result<(), Fault> {
             if name.is("name") || name.is("uri") {
                 named += 1;
                 self.name = words(scanner)?;
                 Ok(())
+            } else if name.is("_meta") && scanner.kind()? == Kind::Object {
+                metas += 1;
+                self.read_meta(scanner)
             } else {
                 scanner.skip_value()
             }
@@ -145,7 +160,31 @@ impl Found {
         if named > 1 {
             self.name = None;
         }
+        if metas > 1 {
+            (self.traceparent, self.tracestate) = (None, None);
+        }
         Ok(read?)
+    }
+
+    /// Reads the trace context in `params._meta`.
+    fn read_meta(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Fault> {
+        let (mut parents, mut states) = (0, 0);
+        let read = scanner.object(|scanner, name| -> Result<(), Fault> {
+            if name.is("traceparent") {
+                parents += 1;
+                self.traceparent = words(scanner)?;
+            } else if name.is("tracestate") {
+                states += 1;
+                self.tracestate = words(scanner)?;
+            } else {
+                scanner.skip_value()?;
+            }
+            Ok(())
+        });
+        if parents > 1 || states > 1 {
+            (self.traceparent, self.tracestate) = (None, None);
+        }
+        read
     }
 }
 
@@ -224,6 +263,31 @@ mod tests {
             (r#"{"id":1,"method":7}"#, None),
         ] {
             assert_eq!(seen(&at(body)), (Some("1"), method, None), "{body}");
+        }
+    }
+
+    #[test]
+    fn trace_context_stands_in_meta_alone_and_once() {
+        let found = |params: &str| {
+            let glance = at(&format!(r#"{{"id":1,"method":"a","params":{params}}}"#));
+            assert_eq!(glance.method(), Some("a"), "{params}");
+            (glance.traceparent().map(str::to_owned), glance.tracestate().map(str::to_owned))
+        };
+        let is = |parent: Option<&str>, state: Option<&str>| {
+            (parent.map(str::to_owned), state.map(str::to_owned))
+        };
+        let both = r#"{"_meta":{"progressToken":1,"traceparent":"p","tracestate":"\u0073"}}"#;
+        assert_eq!(found(both), is(Some("p"), Some("s")));
+        assert_eq!(found(r#"{"_meta":{"traceparent":5,"tracestate":"s"}}"#), is(None, Some("s")));
+        for nothing in [
+            r#"{"traceparent":"p"}"#,
+            r#"{"arguments":{"_meta":{"traceparent":"p"}}}"#,
+            r#"{"_meta":{"x":{"traceparent":"p"}}}"#,
+            r#"{"_meta":"traceparent"}"#,
+            r#"{"_meta":{"traceparent":"p","traceparent":"q","tracestate":"s"}}"#,
+            r#"{"_meta":{"traceparent":"p"},"_meta":{"traceparent":"p"}}"#,
+        ] {
+            assert_eq!(found(nothing), is(None, None), "{nothing}");
         }
     }
 

@@ -44,6 +44,7 @@ impl Difference {
             ("sessions", old.session_keys != new.session_keys),
             ("telemetry.access_log", old.telemetry.access_log != new.telemetry.access_log),
             ("telemetry.audit", old.telemetry.audit != new.telemetry.audit),
+            ("telemetry.traces", old.telemetry.traces != new.telemetry.traces),
         ]);
         difference.keys.extend(listen(&old.listen, &new.listen));
         if difference.words().is_empty() && difference.moved.is_none() {

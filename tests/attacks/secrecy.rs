@@ -6,6 +6,7 @@
 mod credentials;
 mod jwt;
 mod process;
+mod traces;
 
 use self::process::Process;
 use crate::harness::{

@@ -17,6 +17,8 @@ pub(crate) mod authorization_server;
 pub(crate) mod client;
 #[path = "harness/clock.rs"]
 pub(crate) mod clock;
+#[path = "harness/collector.rs"]
+pub(crate) mod collector;
 #[path = "harness/faulty_line.rs"]
 pub(crate) mod faulty_line;
 #[path = "harness/gateway.rs"]

@@ -23,3 +23,4 @@ mod stream_ends;
 mod suggest;
 mod tls;
 mod tokens;
+mod traces;

@@ -6,7 +6,10 @@
 //! 3. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use tokio::sync::watch;
 use tracing::warn;
@@ -24,6 +27,7 @@ use crate::{
     config::settings::AccessTokens,
     limits::questions::Question,
     oauth::{BearerToken, TokenDigest},
+    traces::asked::{self, Asked},
 };
 
 impl AuthorizationServer {
@@ -35,15 +39,19 @@ impl AuthorizationServer {
         reason: Reason,
         asker: Asker<'_>,
     ) -> Knowledge {
+        let since = asked::is_noted().then(|| self.clock.instant());
         if let Some(answer) = self.flights.follow(&digest) {
             self.metrics.coalesced.inc();
-            return self.or_stale(await_answer(answer).await, &digest);
+            let knowledge = await_answer(answer).await;
+            self.note(&knowledge, since, true);
+            return self.or_stale(knowledge, &digest);
         }
         // Whoever waits for half of the time has as much again for the answer.
         let turn = match asker.question(self.settings.introspection.timeout / 2).await {
             Ok(turn) => turn,
             Err(busy) => return self.or_stale(Knowledge::Unavailable(busy.into()), &digest),
         };
+        let mut is_shared = true;
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
             Joined::Answered(knowledge) => {
                 self.metrics.coalesced.inc();
@@ -57,13 +65,31 @@ impl AuthorizationServer {
             }
             Joined::Leading(flight, answer) => {
                 self.metrics.miss.inc();
+                is_shared = false;
                 let question = (token.clone(), reason);
                 self.background.spawn(Arc::clone(self).answer(question, flight, turn));
                 await_answer(answer).await
             }
             Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
         };
+        self.note(&knowledge, since, is_shared);
         self.or_stale(knowledge, &digest)
+    }
+
+    /// Notes a question that was waited for, in the trace of the request that waited.
+    fn note(&self, knowledge: &Knowledge, since: Option<Instant>, is_shared: bool) {
+        let Some(since) = since else { return };
+        asked::note(Asked {
+            authorization_server: self.settings.name.clone(),
+            since,
+            until: self.clock.instant(),
+            answer: match knowledge {
+                Knowledge::Active(_) => "active",
+                Knowledge::Inactive | Knowledge::Refused(_) => "inactive",
+                Knowledge::Unavailable(_) => "unavailable",
+            },
+            is_shared,
+        });
     }
 
     /// Serves an older answer while the server fails, where the configuration allows it.

@@ -11,6 +11,7 @@ use base64::{
 use super::{
     bounds::{HOUR, duration},
     limits::limits,
+    traces,
 };
 use crate::{
     config::{
@@ -89,7 +90,8 @@ pub(super) fn admin(file: &file::Admin) -> Option<Admin> {
     Some(Admin { address: file.address.value()?.0, token })
 }
 
-pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
+pub(super) fn telemetry(file: &file::Telemetry, report: &mut Report<'_>) -> Option<Telemetry> {
+    let traces = file.traces.value().and_then(|file| traces::traces(file, report).ok());
     let log = file.log.value()?;
     Some(Telemetry {
         log_format: *log.format.value()?,
@@ -102,6 +104,7 @@ pub(super) fn telemetry(file: &file::Telemetry) -> Option<Telemetry> {
             }),
             None => None,
         },
+        traces: traces?,
     })
 }
 

@@ -51,7 +51,8 @@ fn only_url<'f>(
     }
 }
 
-fn headers(
+/// Headers that the gateway sets on requests of its own making.
+pub(super) fn headers(
     file: &Entries<Header>,
     report: &mut Report<'_>,
 ) -> Option<Vec<(HeaderName, HeaderValue)>> {

@@ -132,7 +132,7 @@ section! {
 }
 
 section! {
-    /// TLS towards the authorization server.
+    /// TLS towards an authorization server or a collector.
     Tls {
         /// A file of PEM certificates trusted instead of the platform's.
         ca: Option<CertificateFile> = null,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::Traces;
 use crate::{
     config::{
         node::{Kind, Node},
@@ -122,8 +123,9 @@ section! {
         access_log: Switch = true,
         /// One line per decision, apart from the log: `stdout`, or an object that names a file.
         audit: Option<Audit> = null,
+        /// OpenTelemetry traces.
+        traces: Traces = {},
     }
-    later ["traces"]
 }
 
 /// `telemetry.audit`: `stdout`, or the object form.

@@ -90,7 +90,8 @@ fn every_key_reaches_the_settings() {
         .with_variable("SECRETS_DIR", "secrets")
         .with_file("secrets/partner", b"partner-secret\n")
         .with_file("secrets/session-key", key.as_bytes())
-        .with_file("secrets/notes-authorization", b"Bearer x\n");
+        .with_file("secrets/notes-authorization", b"Bearer x\n")
+        .with_file("secrets/collector", b"Bearer y\n");
     let (certificate, key) = super::tls::pair();
     let environment = environment
         .with_file("secrets/tls.crt", certificate.as_bytes())

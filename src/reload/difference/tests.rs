@@ -57,6 +57,11 @@ fn difference_is_told_by_names_and_keys() {
         ("routes:", "telemetry: {audit: stdout}\nroutes:", "changed: telemetry.audit"),
         (
             "routes:",
+            "telemetry: {traces: {otlp_endpoint: 'http://127.0.0.1:4318'}}\nroutes:",
+            "changed: telemetry.traces",
+        ),
+        (
+            "routes:",
             "telemetry: {log: {level: debug}}\nroutes:",
             "needs a restart: telemetry.log.level",
         ),

@@ -20,7 +20,7 @@ use crate::harness::{
 
 /// A certificate authority of the test's own.
 pub(crate) struct Authority {
-    pem: String,
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
