@@ -4,6 +4,7 @@ mod environment;
 mod good;
 mod mistakes;
 mod place;
+mod reference;
 mod rules;
 mod schema;
 mod secrecy;
