@@ -368,10 +368,9 @@ const MAX_TURNED_AWAY: usize = 256;
 
 fn registered() -> prometheus::Result<Metrics> {
     let metrics = Metrics::new()?;
-    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION]).set(1);
     Ok(metrics)
 }
 
-fn revision() -> &'static str {
-    option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")
-}
+/// The commit that this was built from, `-dirty` when it was changed, or `unknown`.
+pub const REVISION: &str = env!("GATEHOUSE_REVISION");

@@ -30,7 +30,7 @@ use crate::{
 
 /// Authenticating reverse proxy in front of unmodified MCP servers.
 #[derive(Debug, Parser)]
-#[command(name = "gatehouse", version, max_term_width = 100)]
+#[command(name = "gatehouse", version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -187,6 +187,7 @@ fn usable(loaded: Result<Loaded, Vec<Problem>>, err: &mut dyn Write) -> Option<L
 
 const CONFIG_HELP: &str = "The configuration file [default: $GATEHOUSE_CONFIG, \
     ./gatehouse.yaml, /etc/gatehouse/gatehouse.yaml]";
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("GATEHOUSE_REVISION"), ")");
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;

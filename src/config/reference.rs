@@ -39,19 +39,16 @@ impl<'s> Writer<'s> {
         let level = if path.contains('.') { "###" } else { "##" };
         let value = self.value(key);
         let default = match &key["default"] {
-            _ if is_required => "required".to_owned(),
-            Value::Null => "none".to_owned(),
+            _ if is_required => "- Required\n".to_owned(),
+            Value::Null => "- Default: none\n".to_owned(),
+            // A section has the defaults of its keys.
             Value::Object(_) => String::new(),
-            written => format!("`{}`", as_yaml(written)),
+            written @ (Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                format!("- Default: `{}`\n", as_yaml(written))
+            }
         };
         let about = key["description"].as_str().unwrap_or_default();
-        self.write(format_args!("\n{level} `{path}`\n\n- Value: {value}\n"));
-        match default.as_str() {
-            "" => {}
-            "required" => self.write(format_args!("- Required\n")),
-            default => self.write(format_args!("- Default: {default}\n")),
-        }
-        self.write(format_args!("\n{about}\n"));
+        self.write(format_args!("\n{level} `{path}`\n\n- Value: {value}\n{default}\n{about}\n"));
         self.below(path, key);
     }
 
@@ -64,17 +61,14 @@ impl<'s> Writer<'s> {
             } else if form["type"] == "array" {
                 self.below(&format!("{path}[]"), &form["items"]);
             } else if let Some((name, section)) = self.section_of(form) {
-                match self.seen.get(name).cloned() {
-                    Some(first) => {
-                        let link = anchor(&first);
-                        self.write(format_args!(
-                            "\nThe keys below `{path}` are those below [`{first}`](#{link}).\n"
-                        ));
-                    }
-                    None => {
-                        self.seen.insert(name, path.to_owned());
-                        self.section(path, section);
-                    }
+                if let Some(first) = self.seen.get(name).cloned() {
+                    let link = anchor(&first);
+                    self.write(format_args!(
+                        "\nThe keys below `{path}` are those below [`{first}`](#{link}).\n"
+                    ));
+                } else {
+                    self.seen.insert(name, path.to_owned());
+                    self.section(path, section);
                 }
             }
         }
