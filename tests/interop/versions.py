@@ -31,7 +31,7 @@ class Package:
     def installed(self):
         if self.requirements is None:
             path = HERE / "node_modules" / self.name / "package.json"
-            return json.loads(path.read_text())["version"] if path.is_file() else None
+            return json.loads(path.read_text())["version"].removeprefix("v") if path.is_file() else None
         packages = WORK / f"venv-{self.requirements}"
         pattern = f"lib/python*/site-packages/{self.name.lower()}-*.dist-info"
         names = [path.name for path in packages.glob(pattern)]
