@@ -166,8 +166,8 @@ cargo run -- schema --reference > config/REFERENCE.md
   literal `${`.
 - An unknown key, a key without a value, a key written twice and a value out of its bounds are errors;
   `gatehouse check` names all of them at once, with their places.
-- A running gateway puts changes in force by itself ([README](../README.md#changing-the-configuration)); a key
-  that needs a restart says so.
+- A running gateway puts changes in force by itself ([how](GUIDE.md#changing-the-configuration)); a key that
+  needs a restart says so.
 
 [`full.yaml`](full.yaml) shows the keys in one file, and the others beside it show situations.
 ";
