@@ -117,7 +117,8 @@ INTRODUCTION = """\
 # What Gatehouse was proven with
 
 Written by `tests/interop/run --table` from the pinned manifests beside it and from the scenarios that passed; a run
-fails when it is stale. All of it are real counterparts, unmodified, with the gateway between them.
+fails when it is stale. The counterparts are real and unmodified, with the gateway between them; the suite's runs
+against `the fixture itself` alone are without it, to compare with.
 
 | what | package | version | scenarios |
 |---|---|---|---|
