@@ -111,8 +111,8 @@ metrics! {
     active_streams: IntGaugeVec = "gatehouse_active_streams" ["route"],
     /// Client connections open now.
     connections: IntGauge = "gatehouse_connections" [],
-    /// TLS handshakes with clients, by how they ended: `done`, `failed`, `timeout`, `plaintext`
-    /// (the client spoke HTTP).
+    /// TLS handshakes with clients, by how they ended.
+    /// They are `done`, or ended by `failed`, `timeout`, `plaintext` (the client spoke HTTP).
     tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],
     /// Changes of the TLS files that were put in force (`changed`), or why not: `unreadable`,
     /// `damaged`, `mismatch`, `expired`. What cannot be used changes nothing.
@@ -125,7 +125,8 @@ metrics! {
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
-    /// Which build this is; always 1. The revision is that of `gatehouse --version`.
+    /// Which build this is; always 1.
+    /// The revision is that of `gatehouse --version`.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }
 

@@ -21,9 +21,7 @@ section! {
         /// TLS towards clients; without it the listener speaks plain HTTP/1.1 and HTTP/2. To begin
         /// or to stop using it needs a restart.
         tls: Option<ListenTls> = null,
-        /// Networks of the proxies in front, whose `X-Forwarded-For`, `X-Forwarded-Proto` and
-        /// `X-Request-Id` are believed; those of everyone else are replaced. A network of all
-        /// addresses is refused.
+        /// Networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
         trusted_proxies: Vec<Placed<Network>> = [],
         /// What one peer may cost.
         limits: Limits = {},
@@ -63,14 +61,15 @@ section! {
     Limits {
         /// Connections served at once, 1 to 1000000; more are answered 503 and closed.
         max_connections: Count = 10_000,
-        /// Bytes of a whole request head, 8192 to 1048576; a larger one is 431, and so is one with
-        /// more than 100 fields.
+        /// Bytes of a whole request head.
+        /// From 8192 to 1048576; a larger one is 431, and so is one with more than 100 fields.
         max_header_bytes: Count = 32_768,
         /// Bytes of a JSON-RPC request body, 1 to 1073741824; a larger one is 413. On routes with
         /// rules a body is held in memory as a whole.
         max_body_bytes: Count = 4_194_304,
-        /// Time for a request head to arrive, a TLS handshake before it included; 1ms to 10m.
-        /// A connection that says nothing is closed, one that says half is answered 408.
+        /// Time for a request head to arrive.
+        /// From 1ms to 10m, a TLS handshake before it included. A connection that says nothing is
+        /// closed, one that says half is answered 408.
         header_timeout: Span = "10s",
         /// Time for a request body to arrive; 1ms to 1h, then 408.
         body_timeout: Span = "30s",
