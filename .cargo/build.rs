@@ -52,8 +52,9 @@ fn revision(folder: &Path) -> Option<String> {
 /// What changes with every commit and checkout.
 fn head_of(folder: &Path) -> Option<PathBuf> {
     let files = ["logs/HEAD", "HEAD"].into_iter();
-    let mut paths = files.filter_map(|file| git(folder, &["rev-parse", "--git-path", file]));
-    paths.find(|path| Path::new(path).exists()).map(PathBuf::from)
+    let path = |file| git(folder, &["rev-parse", "--git-path", file]);
+    // It is relative to the folder, unless the repository is elsewhere.
+    files.filter_map(path).map(|path| folder.join(path)).find(|path| path.exists())
 }
 
 fn is_revision(text: &str) -> bool {
