@@ -1,4 +1,5 @@
-//! Every relative link of the documents leads to a file, and its fragment to a heading there.
+//! Every relative link of the documents leads to a file, and its fragment to a heading there; every
+//! reason that the guide explains is one that a refusal can have.
 //!
 //! It reads inline links outside code; links to other hosts are not followed.
 
@@ -88,6 +89,25 @@ fn every_link_of_the_documents_leads_somewhere() {
     }
     assert!(objections.is_empty(), "{}", objections.join("\n"));
     assert!(found.len() >= 5 && number > 50, "{number} links in {found:?}");
+}
+
+#[test]
+fn every_reason_of_the_guide_can_come() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
+    let code =
+        ["", "/operation", "/rows", "/token"].map(|part| read(&format!("src/rejection{part}.rs")));
+    let guide = read("config/GUIDE.md");
+    let (_, section) = guide.split_once("### Reasons\n").unwrap();
+    let rows = section.lines().take_while(|line| !line.starts_with('#'));
+    let named = rows.filter_map(|row| row.strip_prefix("| `")?.split_once(" |"));
+    let reasons: Vec<_> = named.flat_map(|(names, _)| names.split([',', ' ', '`'])).collect();
+    let reasons: BTreeSet<_> = reasons.into_iter().filter(|name| !name.is_empty()).collect();
+    assert!(reasons.len() > 30, "{reasons:?}");
+    for reason in reasons {
+        let literal = format!("\"{reason}\"");
+        assert!(code.iter().any(|text| text.contains(&literal)), "no refusal has {reason}");
+    }
 }
 
 #[test]
