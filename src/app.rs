@@ -261,7 +261,7 @@ impl Serving {
             address,
             listen_address,
             started: self.clock.instant(),
-            revision: revision(),
+            revision: REVISION,
             clock: Arc::clone(&self.clock),
         }
     }
@@ -351,10 +351,9 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn registered() -> prometheus::Result<Metrics> {
     let metrics = Metrics::new()?;
-    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), revision()]).set(1);
+    metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), REVISION]).set(1);
     Ok(metrics)
 }
 
-fn revision() -> &'static str {
-    option_env!("GATEHOUSE_REVISION").unwrap_or("unknown")
-}
+/// The commit that this was built from, `-dirty` when it was changed, or `unknown`.
+pub const REVISION: &str = env!("GATEHOUSE_REVISION");

@@ -30,7 +30,7 @@ use crate::{
 
 /// Authenticating reverse proxy in front of unmodified MCP servers.
 #[derive(Debug, Parser)]
-#[command(name = "gatehouse", version, max_term_width = 100)]
+#[command(name = "gatehouse", version = VERSION, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -69,7 +69,14 @@ enum Command {
         config: ConfigFlag,
     },
     /// Print the configuration's JSON Schema, for editors.
-    Schema,
+    Schema {
+        /// Print the reference of every key instead, as Markdown.
+        #[arg(long)]
+        reference: bool,
+        /// Print the reference of every metric instead, as Markdown.
+        #[arg(long, conflicts_with = "reference")]
+        metrics: bool,
+    },
     /// Ask a route's upstream for its tools, prompts and resources, and print rules to start from.
     Suggest {
         #[command(flatten)]
@@ -134,7 +141,10 @@ pub fn run() -> ExitCode {
             Some(loaded) => suggest::suggest(loaded, &wanted, &environment, &mut out, &mut err),
             None => WRONG_USE,
         },
-        Command::Schema => schema::schema(&mut out).map_or(FAILED, |()| DONE),
+        Command::Schema { reference, metrics } => {
+            let form = schema::Form::of(reference, metrics);
+            schema::schema(form, &mut out).map_or(FAILED, |()| DONE)
+        }
         Command::Healthcheck { config } => match load(&config, &environment, &mut err) {
             Some(loaded) => healthcheck::healthcheck(&loaded.settings, &mut err),
             None => WRONG_USE,
@@ -177,6 +187,7 @@ fn usable(loaded: Result<Loaded, Vec<Problem>>, err: &mut dyn Write) -> Option<L
 
 const CONFIG_HELP: &str = "The configuration file [default: $GATEHOUSE_CONFIG, \
     ./gatehouse.yaml, /etc/gatehouse/gatehouse.yaml]";
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("GATEHOUSE_REVISION"), ")");
 const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;

@@ -18,6 +18,7 @@ mod node;
 mod places;
 mod problem;
 mod reader;
+mod reference;
 mod scalar;
 mod secret;
 pub mod server_tls;
@@ -115,4 +116,9 @@ pub fn schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(ConfigFile);
     schema.insert("title".to_owned(), "Gatehouse configuration".into());
     schema.to_value()
+}
+
+/// The reference of every key, as Markdown: what `config/REFERENCE.md` has.
+pub fn reference() -> String {
+    reference::of(&schema())
 }

@@ -5,10 +5,16 @@
 //!    [`AuthorizationServerMetrics`]), so that counting costs an addition.
 //! 3. A metric's doc comment is its help text.
 
+mod reference;
+
+pub use reference::reference;
+
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder, core::Collector as _,
 };
+
+use reference::Described;
 
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $field:ident: $kind:ident = $name:literal $labels:tt,)+) => {
@@ -36,7 +42,18 @@ macro_rules! metrics {
                 Ok(Self { registry, $($field,)+ })
             }
         }
+
+        /// Name, type, labels and help of every metric, in order.
+        const DESCRIBED: &[Described] = &[$(Described {
+            name: $name,
+            kind: metrics!(@kind $kind),
+            labels: &$labels,
+            help: &[$($help),+],
+        },)+];
     };
+    (@kind IntCounterVec) => { "counter" };
+    (@kind HistogramVec) => { "histogram" };
+    (@kind $gauge:ident) => { "gauge" };
     (@new IntCounterVec, $name:literal, $help:expr, $labels:tt) => {
         IntCounterVec::new(Opts::new($name, $help), &$labels)
     };
@@ -59,27 +76,34 @@ metrics! {
     requests: IntCounterVec = "gatehouse_requests_total" ["route", "method", "status"],
     /// Seconds from a request's head to its response's head.
     request_duration: HistogramVec = "gatehouse_request_duration_seconds" ["route"],
-    /// Requests let through or refused for their token or its scopes.
+    /// Requests let through (`outcome` `allowed`, `reason` `none`) or refused (`denied`) for their
+    /// token or its scopes; `reason` is that of the log line.
     auth_decisions: IntCounterVec =
         "gatehouse_auth_decisions_total" ["route", "outcome", "reason"],
     /// Requests let through that would have been refused, were their route not shadowed.
     shadow_denials: IntCounterVec = "gatehouse_shadow_denials_total" ["route"],
-    /// Looks into what is remembered of tokens.
+    /// Looks into what is remembered of tokens: `hit`, `negative_hit` (known to be bad), `miss`
+    /// (asked about), `coalesced` (somebody was asking already), `stale` (used while the server
+    /// fails).
     token_cache_lookups: IntCounterVec =
         "gatehouse_token_cache_lookups_total" ["authorization_server", "result"],
     /// Tokens remembered, active and inactive.
     token_cache_entries: IntGaugeVec =
         "gatehouse_token_cache_entries" ["authorization_server"],
-    /// Introspection and userinfo requests, by how they ended.
+    /// Introspection and userinfo requests, by how they ended: `active`, `inactive`, `error`,
+    /// `timeout`.
     introspection_requests: IntCounterVec =
         "gatehouse_introspection_requests_total" ["authorization_server", "outcome"],
     /// Seconds an introspection or userinfo request took.
     introspection_duration: HistogramVec =
         "gatehouse_introspection_duration_seconds" ["authorization_server"],
-    /// Fetches of key sets, by how they ended.
+    /// Fetches of key sets, by how they ended: `changed`, `unchanged`, `unusable` (the old goes on),
+    /// `error`, `timeout`.
     jwks_refreshes: IntCounterVec =
         "gatehouse_jwks_refreshes_total" ["authorization_server", "outcome"],
-    /// Requests sent upstream, by how they ended.
+    /// Requests sent upstream, by how they ended: `response` (passed on), `cancelled` (the client
+    /// left), `refused` (an answer that does not pass), `error` (unreachable, or broke off),
+    /// `timeout`.
     upstream_requests: IntCounterVec = "gatehouse_upstream_requests_total" ["route", "outcome"],
     /// Seconds from a request's being sent upstream to its response's head.
     upstream_duration: HistogramVec = "gatehouse_upstream_duration_seconds" ["route"],
@@ -95,12 +119,15 @@ metrics! {
     /// Bytes of bodies held in memory now.
     buffered_bytes: IntGauge = "gatehouse_buffered_bytes" [],
     /// TLS handshakes with clients, by how they ended.
+    /// They are `done`, or ended by `failed`, `timeout`, `plaintext` (the client spoke HTTP).
     tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],
-    /// Changes of the TLS files that were put in force, or why not.
+    /// Changes of the TLS files that were put in force (`changed`), or why not: `unreadable`,
+    /// `damaged`, `mismatch`, `expired`. What cannot be used changes nothing.
     tls_reloads: IntCounterVec = "gatehouse_tls_reloads_total" ["outcome"],
     /// When the TLS certificate ends, in seconds since the Unix epoch; absent without TLS.
     tls_certificate_expiry: IntGaugeVec = "gatehouse_tls_certificate_expiry_timestamp_seconds" [],
-    /// Readings of the configuration while it is in force, by what came of them.
+    /// Readings of the configuration while it is in force, by what came of them: `applied`,
+    /// `rejected` (the old goes on), `unchanged`.
     config_reloads: IntCounterVec = "gatehouse_config_reloads_total" ["outcome"],
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
@@ -110,6 +137,7 @@ metrics! {
     /// Spans of recorded requests, by what became of them.
     trace_spans: IntCounterVec = "gatehouse_trace_spans_total" ["outcome"],
     /// Which build this is; always 1.
+    /// The revision is that of `gatehouse --version`.
     build_info: IntGaugeVec = "gatehouse_build_info" ["version", "revision"],
 }
 

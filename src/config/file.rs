@@ -76,15 +76,19 @@ section! {
         listen: Listen = {},
         /// The operators' listener: health, metrics and status.
         admin: Admin = {},
-        /// Logs.
+        /// Logs and how they are written.
         telemetry: Telemetry = {},
-        /// The servers that issue and introspect access tokens, by a name of your choice.
+        /// The servers that issue and introspect access tokens, by a name of your choice: it is the
+        /// label of metrics, and routes refer to it. Not needed when all routes are public.
         authorization_servers: Entries<AuthorizationServer> = {},
-        /// Scopes that stand for others: a broader one and the narrower ones it implies.
+        /// Scopes that stand for others: a broader one and the narrower ones it implies, and
+        /// whatever those imply. Circles are an error.
         scope_implies: Entries<Vec<Placed<ScopeToken>>> = {},
-        /// Keys that seal session references.
+        /// Keys that seal session references. Needed when several replicas serve, or when sessions
+        /// should survive a restart.
         sessions: Sessions = {},
-        /// What is served, by a name of your choice.
+        /// What is served, by a name of your choice (`[a-z0-9][a-z0-9_-]{0,62}`): it is the label of
+        /// metrics, a field of the log, and the realm of challenges. At least one.
         routes: Entries<Route>,
     }
     later ["signing"]

@@ -5,6 +5,7 @@ mod good;
 mod limits;
 mod mistakes;
 mod place;
+mod reference;
 mod rules;
 mod schema;
 mod secrecy;

@@ -38,7 +38,7 @@ macro_rules! text_leaf {
                 at.parse($wanted, parse, source)
             }
         }
-        leaf_schema!($type, json!($schema));
+        leaf_schema!($type, titled(json!($schema), $wanted));
     };
 }
 
@@ -88,6 +88,14 @@ fn or_variable(schema: Value) -> Schema {
         return Schema::try_from(schema).unwrap_or_default();
     }
     json_schema!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
+}
+
+/// Says for readers of the schema what is wanted, unless the schema has a title.
+fn titled(mut schema: Value, wanted: &str) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.entry("title").or_insert_with(|| wanted.into());
+    }
+    schema
 }
 
 mod files;
@@ -290,7 +298,7 @@ impl FromStr for Span {
 }
 
 text_leaf!(Span, "a whole number with its unit, such as 500ms, 2s, 5m or 1h", {
-    "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"
+    "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "title": "a duration"
 });
 
 text_leaf!(HttpUrl, "a URL such as https://auth.example.com/path", { "type": "string", "format": "uri" });

@@ -11,12 +11,15 @@ import subprocess
 from collections import Counter
 
 from harness import HERE, NODE, WORK, Failure, expect
+from usage import note
 
 SUITE = HERE / "node_modules/@modelcontextprotocol/conformance"
 
 
 def run_suite(name, url, revision):
     """The results of all scenarios that `revision` lists, run against `url`."""
+    note("suite", "conformance")
+    note("revision", revision)
     results = WORK / "conformance" / f"{name}-{revision}"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)

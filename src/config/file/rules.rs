@@ -71,9 +71,11 @@ section! {
         claims: Entries<Values> = {},
         /// Arguments of the call, each with the values it may have; of tools and prompts.
         arguments: Entries<Values> = {},
-        /// Nobody may, whatever else matches.
+        /// Nobody may, whatever else matches and whatever the token has.
         deny: Switch = false,
-        /// What a refusal looks like: `challenge`, `hide` (the default with `deny`) or `in_band`.
+        /// What a refusal looks like. `challenge` (default): 403 with the scopes to ask for. `hide`
+        /// (default with `deny`): as if it did not exist, and lists leave it out. `in_band`: a result
+        /// of the tool that says so.
         when_denied: Option<WhenDenied> = null,
     }
 }

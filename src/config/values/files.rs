@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::json;
 
-use super::{Text, or_variable};
+use super::{Text, or_variable, titled};
 use crate::{
     config::{
         reader::{At, Read, Source},
@@ -33,7 +33,10 @@ impl Read for SecretFile {
     }
 }
 
-leaf_schema!(SecretFile, json!({ "type": "string", "minLength": 1 }));
+leaf_schema!(
+    SecretFile,
+    titled(json!({ "type": "string", "minLength": 1 }), "the path of a file with a secret")
+);
 
 /// A file that will be written; it need not be there.
 #[derive(Clone, Debug)]
@@ -77,7 +80,10 @@ impl Read for CertificateFile {
     }
 }
 
-leaf_schema!(CertificateFile, json!({ "type": "string", "minLength": 1 }));
+leaf_schema!(
+    CertificateFile,
+    titled(json!({ "type": "string", "minLength": 1 }), "the path of a PEM file")
+);
 
 /// A PEM file with a private key, already read.
 #[derive(Clone, Debug)]
@@ -100,7 +106,10 @@ impl Read for PrivateKeyFile {
     }
 }
 
-leaf_schema!(PrivateKeyFile, json!({ "type": "string", "minLength": 1 }));
+leaf_schema!(
+    PrivateKeyFile,
+    titled(json!({ "type": "string", "minLength": 1 }), "the path of a PEM file")
+);
 
 /// A file, already read, and where it stands.
 #[derive(Clone, Debug)]
@@ -148,6 +157,9 @@ impl Read for ServerCertificateFile {
     }
 }
 
-leaf_schema!(ServerCertificateFile, json!({ "type": "string", "minLength": 1 }));
+leaf_schema!(
+    ServerCertificateFile,
+    titled(json!({ "type": "string", "minLength": 1 }), "the path of a PEM file")
+);
 
 const MAX_CERTIFICATE_BYTES: usize = 4 * 1024 * 1024;

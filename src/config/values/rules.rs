@@ -5,7 +5,7 @@ use std::{borrow::Cow, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::or_variable;
+use super::{or_variable, titled};
 use crate::{
     config::{
         glob::Glob,
@@ -106,7 +106,8 @@ impl JsonSchema for Values {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let any = json!({ "type": ["string", "number", "boolean", "null"] });
         let one = json!({ "type": ["string", "number", "boolean"] });
-        json_schema!({ "anyOf": [one, { "type": "array", "items": any }] })
+        let title = "a text, a number, `true` or `false`, or a list of them";
+        json_schema!({ "title": title, "anyOf": [one, { "type": "array", "items": any }] })
     }
 }
 
