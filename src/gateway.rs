@@ -269,22 +269,19 @@ impl Gateway {
         let glance = record.read(glance);
         let is_listening = glance.is_listening();
         let whole = body.whole().cloned().unwrap_or_default();
-        let mut asked = None;
+        let mut wanted = None;
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
             .and_then(|operation| {
-                asked = is_audited.then(|| Asked::of(resource, &operation, &whole));
+                wanted = is_audited.then(|| Asked::of(resource, &operation, &whole));
                 let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
                 shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
                 Ok(permitted)
             });
-        record.asked(asked);
+        record.asked(wanted);
         let is_left_unread = matches!(body, RequestBody::Streamed(_));
         let (permit, filter) = judged.inspect_err(|_| record.body_left_unread(is_left_unread))?;
-        record.allowed();
-        if let Some(error) = permit.would_deny() {
-            record.would_deny(error);
-        }
+        record.allowed(&permit);
         let request_id = record.request_id().clone();
         let to = (destination, session);
         let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);

@@ -17,7 +17,7 @@ use self::trail::Trail;
 use super::trace::{Facts, Trace};
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
-    authorize::{AuthorizeError, Caller},
+    authorize::{AuthorizeError, Caller, Permit},
     clock::Clock,
     forward::headers::SpanFields,
     jsonrpc::Glance,
@@ -173,7 +173,7 @@ impl Record {
     }
 
     /// The operation was allowed.
-    pub(super) fn allowed(&mut self) {
+    pub(super) fn allowed(&mut self, permit: &Permit) {
         self.outcome = "allowed";
         self.allowed_at = Some(self.clock.instant());
         if let Some(trail) = &mut self.trail {
@@ -182,10 +182,13 @@ impl Record {
         if let Some(resource) = &self.resource {
             resource.metrics.allowed.inc();
         }
+        if let Some(error) = permit.would_deny() {
+            self.would_deny(error);
+        }
     }
 
     /// The operation was allowed although it would not be, were the route not shadowed.
-    pub(super) fn would_deny(&mut self, error: &AuthorizeError) {
+    fn would_deny(&mut self, error: &AuthorizeError) {
         self.outcome = "would_deny";
         self.reason = Some(INSUFFICIENT_SCOPE);
         self.detail = self.is_logged.then(|| short(&error.to_string()).to_owned());
