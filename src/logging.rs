@@ -8,6 +8,7 @@
 //!    value stays the same.
 
 pub mod audit;
+mod json;
 mod queue;
 
 use std::{
@@ -17,9 +18,11 @@ use std::{
 };
 
 use tracing::Level;
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
-use self::queue::LineQueue;
+use self::{json::JsonLines, queue::LineQueue};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +44,20 @@ pub fn start(
 ) -> Log {
     let queue = LineQueue::start("log", gap, output);
     let log = Log(queue.clone());
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::from_level(level))
-        .with_target(false)
-        .with_ansi(has_colour)
-        .with_writer(LogQueue(queue));
+    let filter = LevelFilter::from_level(level);
     // Fails only when a subscriber is set already, as in a test binary.
     let _ = match format {
         LogFormat::Json => {
-            builder.json().flatten_event(true).with_current_span(false).try_init_boxed()
+            tracing_subscriber::registry().with(filter).with(JsonLines(queue)).try_init()
         }
-        LogFormat::Pretty => builder.compact().try_init_boxed(),
+        LogFormat::Pretty => tracing_subscriber::fmt()
+            .with_max_level(filter)
+            .with_target(false)
+            .with_ansi(has_colour)
+            .with_writer(LogQueue(queue))
+            .compact()
+            .finish()
+            .try_init(),
     };
     log
 }
@@ -69,20 +75,6 @@ impl Log {
 
 fn gap(lost: u64) -> String {
     format!("{{\"level\":\"WARN\",\"message\":\"log lines dropped\",\"count\":{lost}}}\n")
-}
-
-/// `try_init` with one error type for both formats.
-trait TryInit {
-    fn try_init_boxed(self) -> Result<(), ()>;
-}
-
-impl<S> TryInit for S
-where
-    S: Into<tracing::Dispatch>,
-{
-    fn try_init_boxed(self) -> Result<(), ()> {
-        tracing::dispatcher::set_global_default(self.into()).map_err(|_| ())
-    }
 }
 
 /// Where lines that are formatted go.

@@ -95,8 +95,8 @@ fn every_link_of_the_documents_leads_somewhere() {
 fn every_reason_of_the_guide_can_come() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
-    let code =
-        ["", "/operation", "/rows", "/token"].map(|part| read(&format!("src/rejection{part}.rs")));
+    let code = ["limits", "rejection", "rejection/operation", "rejection/rows", "rejection/token"]
+        .map(|module| read(&format!("src/{module}.rs")));
     let guide = read("config/GUIDE.md");
     let (_, section) = guide.split_once("### Reasons\n").unwrap();
     let rows = section.lines().take_while(|line| !line.starts_with('#'));

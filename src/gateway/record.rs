@@ -327,8 +327,9 @@ impl Record {
     }
 }
 
+/// To the microsecond: more digits are noise, and cost as much as a field.
 fn milliseconds(since: Instant, now: Instant) -> f64 {
-    now.saturating_duration_since(since).as_secs_f64() * 1000.0
+    (now.saturating_duration_since(since).as_secs_f64() * 1e6).round() / 1000.0
 }
 
 impl Drop for Record {

@@ -137,15 +137,17 @@ fn output_that_is_stuck_blocks_nobody_and_the_stream_tells_of_every_line() {
     let output = Watched::new(Stuck(stuck, sender), dropped("write_failed"));
     let not_taken = dropped("queue_full");
     let stream = AuditStream { queue: start(output), not_taken, is_reopen_due: Arc::default() };
+    // Long enough that a batch, which is bounded in bytes, has few of them.
+    let line = format!("{{\"type\":\"audit\",\"rest\":\"{}\"}}", "-".repeat(500));
     for _ in 0..20_000 {
-        stream.write(b"{}".to_vec());
+        stream.write(line.clone().into_bytes());
     }
     let lost = dropped("queue_full").get();
     assert!((20_000 - 2 * 8192..20_000).contains(&lost), "{lost}");
     drop(release);
     drop(stream);
     let text = String::from_utf8(written.iter().collect::<Vec<_>>().concat()).unwrap();
-    let lines = text.lines().filter(|line| *line == "{}").count() as u64;
+    let lines = text.lines().filter(|written| *written == line).count() as u64;
     let gaps =
         text.lines().filter_map(|line| line.strip_prefix("{\"type\":\"audit_gap\",\"dropped\":"));
     let missing: u64 = gaps.map(|rest| rest.trim_end_matches('}').parse::<u64>().unwrap()).sum();
