@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import subprocess
 import threading
 import time
 
@@ -78,15 +77,6 @@ class NormalCalls(threading.Thread):
             time.sleep(0.02)
 
 
-def kinds(tally, binary):
-    """What can be tried: without a bound for bodies in memory, bodies take what they take."""
-    schema = subprocess.run([binary, "schema"], capture_output=True, text=True, timeout=10, check=True)
-    if "max_buffered_bytes" in schema.stdout:
-        return KINDS
-    tally.note("slow_uploads_with_rules: left out, this gateway has no max_buffered_bytes")
-    return [kind for kind in KINDS if kind != "slow_uploads_with_rules"]
-
-
 def floods(lab, tally, binary, seconds):
     """Every kind of flood, one after the other, against one gateway."""
     gateway = Flooded(lab, binary, "flooded")
@@ -97,7 +87,7 @@ def floods(lab, tally, binary, seconds):
         tally.note("no control group can be made here: the memory is watched, not limited")
     gateway.start()
     most = 0.0
-    for kind in kinds(tally, binary):
+    for kind in KINDS:
         calls = NormalCalls(gateway.port)
         calls.start()
         flood = lab.python(kind, "flood.py", kind, gateway.port, seconds)
