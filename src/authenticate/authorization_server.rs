@@ -12,6 +12,7 @@
 
 mod asking;
 mod search;
+mod unavailable;
 
 use std::{
     sync::{Arc, atomic::AtomicU32},
@@ -21,26 +22,24 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::unavailable::Unavailable;
 use super::{
     asker::Asker,
     background::Background,
     client_authentication::Client,
     discovery::{self, Discovered, DiscoveryError},
-    introspection::{IntrospectionError, Rules},
+    introspection::Rules,
     jwt::{JwtFault, JwtVerifier, Verified},
-    key_set::{KeySetError, source::KeySetReport},
+    key_set::source::KeySetReport,
     outbound::{Network, Outbound, OutboundError},
     provider::Provider,
     service_account::ServiceAccounts,
     token_cache::{Flights, Lookup, TokenCache},
     token_facts::TokenFacts,
-    token_request::TokenRequestError,
-    userinfo::UserinfoError,
 };
 use crate::{
     clock::Clock,
     config::settings::{AccessTokens, AuthorizationServerSettings},
-    limits::Busy,
     metrics::AuthorizationServerMetrics,
     oauth::{BearerToken, TokenDigest},
 };
@@ -100,62 +99,6 @@ pub enum Reason {
     NobodyElse,
     /// It names nobody, and others are asked as well: that it is not known here says nothing.
     OneOfSeveral,
-}
-
-/// Why nobody can say what a token is worth.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Unavailable {
-    /// Its source has too many questions under way.
-    #[error(transparent)]
-    Busy(#[from] Busy),
-    /// Its metadata has not been found.
-    #[error("its metadata has not been found yet: {0}")]
-    Discovery(Arc<DiscoveryError>),
-    /// Asking failed.
-    #[error(transparent)]
-    Introspection(Arc<IntrospectionError>),
-    /// The keys that verify its tokens are not known.
-    #[error(transparent)]
-    KeySet(Arc<KeySetError>),
-    /// Asking came to nothing on our side.
-    #[error("the question was abandoned")]
-    Lost,
-    /// It has no token endpoint that we could use.
-    #[error(
-        "its metadata has no token_endpoint that is https (or http on loopback), which service \
-         accounts need: set metadata.token_endpoint of this authorization server"
-    )]
-    NoTokenEndpoint,
-    /// Its metadata has not been asked for.
-    #[error("its metadata has not been read yet")]
-    NotYet,
-    /// Too many questions are under way.
-    #[error("too many requests to it are under way")]
-    TooMany,
-    /// Asking for a token failed.
-    #[error(transparent)]
-    TokenRequest(Arc<TokenRequestError>),
-    /// Asking its userinfo endpoint failed.
-    #[error(transparent)]
-    Userinfo(Arc<UserinfoError>),
-}
-
-impl Unavailable {
-    /// Whether nobody has failed yet, so that waiting helps.
-    pub fn is_to_come(&self) -> bool {
-        match self {
-            Self::NotYet => true,
-            Self::KeySet(error) => matches!(**error, KeySetError::NotYet),
-            Self::Busy(_)
-            | Self::Discovery(_)
-            | Self::Introspection(_)
-            | Self::Lost
-            | Self::NoTokenEndpoint
-            | Self::TokenRequest(_)
-            | Self::TooMany
-            | Self::Userinfo(_) => false,
-        }
-    }
 }
 
 impl Drop for AuthorizationServer {
