@@ -110,15 +110,10 @@ impl Admin {
     }
 
     fn serves_host(&self, request: &Request<Incoming>) -> bool {
-        if !self.address.ip().to_canonical().is_loopback() {
-            return true;
-        }
+        let is_loopback = self.address.ip().to_canonical().is_loopback();
         let host = admission::only_value(request.headers(), &header::HOST).ok().flatten();
-        let authority = host.and_then(|host| Authority::parse(host.as_bytes()).ok());
-        authority.is_some_and(|authority| {
-            matches!(authority.host(), "localhost" | "[::1]")
-                || authority.host().parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
-        })
+        let host = host.and_then(|host| Authority::parse(host.as_bytes()).ok());
+        serves(is_loopback, request.uri().path(), host.as_ref())
     }
 
     fn readiness(&self) -> Response<Full<Bytes>> {
@@ -135,6 +130,7 @@ impl Admin {
         let draining = self.drain.is_cancelled().then(|| "draining".to_owned());
         let servers = snapshot.authorization_servers.iter().filter_map(|server| {
             let why = server.not_ready()?;
+            let why = status::without_secrets(&why.to_string());
             Some(format!("authorization server {}: {why}", server.settings().name))
         });
         draining.into_iter().chain(servers).collect()
@@ -165,6 +161,23 @@ impl Admin {
     }
 }
 
+/// Whether it answers to this name: bound to loopback to loopback's own only; elsewhere the status
+/// to addresses and `localhost`, and the rest to any, for probes and scrapers use names.
+fn serves(is_loopback: bool, path: &str, host: Option<&Authority>) -> bool {
+    if !is_loopback && !matches!(path, "/status" | "/status.json") {
+        return true;
+    }
+    host.is_some_and(|authority| {
+        let host = authority.host();
+        let address: Option<std::net::Ipv4Addr> = host.parse().ok();
+        // A page that has a name of its own point here comes by that name, never by an address.
+        let is_address = address.is_some() || host.starts_with('[');
+        matches!(host, "localhost" | "[::1]")
+            || address.is_some_and(|ip| ip.is_loopback())
+            || (!is_loopback && is_address)
+    })
+}
+
 /// Whether JSON is asked for; browsers ask for HTML.
 fn wants_json(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -189,3 +202,28 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(15);
 const MAX_CONNECTIONS: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_is_for_nobody_who_comes_by_a_foreign_name() {
+        let serves = |is_loopback, path, host: &str| {
+            serves(is_loopback, path, Authority::parse(host.as_bytes()).ok().as_ref())
+        };
+        for path in ["/livez", "/metrics", "/status", "/status.json"] {
+            let is_status = path.starts_with("/status");
+            for own in ["localhost:9464", "127.0.0.1", "127.9.9.9:1", "[::1]:9464"] {
+                assert!(serves(true, path, own) && serves(false, path, own), "{path} {own}");
+            }
+            for address in ["10.0.0.7:9464", "[2001:db8::1]"] {
+                assert!(!serves(true, path, address) && serves(false, path, address), "{path}");
+            }
+            for foreign in ["evil.example", "evil.example:9464", ""] {
+                assert!(!serves(true, path, foreign), "{path} {foreign}");
+                assert_eq!(serves(false, path, foreign), !is_status, "{path} {foreign}");
+            }
+        }
+    }
+}

@@ -167,14 +167,25 @@ impl Gateway {
     }
 
     /// Counts a connection for the source it is of itself; a trusted proxy's is not counted.
-    pub fn admit_connection(&self, peer: &Peer) -> Result<Option<ConnectionSlot>, Rejection> {
+    ///
+    /// `room`: how many connections there are descriptors for.
+    pub fn admit_connection(
+        &self,
+        peer: &Peer,
+        room: usize,
+    ) -> Result<Option<ConnectionSlot>, Rejection> {
         let snapshot = self.in_force.load();
         let trusted = &snapshot.settings.listen.trusted_proxies;
         if trusted.iter().any(|network| network.contains(&peer.ip)) {
             return Ok(None);
         }
         let limits = &snapshot.settings.listen.limits;
-        Ok(Some(snapshot.limits.connection(source::key(peer.ip), limits)?))
+        let mut max = limits.max_connections_per_source;
+        if room < limits.max_connections {
+            // Where there is room for fewer than was meant, one source has its part of that.
+            max = max.saturating_mul(room).div_ceil(limits.max_connections);
+        }
+        Ok(Some(snapshot.limits.connection(source::key(peer.ip), max)?))
     }
 
     /// What a connection beyond a limit is told.
@@ -195,7 +206,6 @@ impl Gateway {
         body: &mut Option<Incoming>,
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
-        head.in_flight = Some(shares::begin(snapshot, head.source)?);
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
         let routed = snapshot.router.route(&head.parts, &head.target, has_body);
         let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
@@ -213,6 +223,7 @@ impl Gateway {
             }
             Destination::Resource(resource, below) => {
                 record.enter(resource);
+                head.in_flight = Some(shares::begin(snapshot, head.source)?);
                 let origin = head.parts.headers.get(header::ORIGIN).cloned();
                 let has_query = head.target.query().is_some();
                 let destination = destination(below, has_query);
@@ -282,6 +293,8 @@ impl Gateway {
         let is_left_unread = matches!(body, RequestBody::Streamed(_));
         let (permit, filter) = judged.inspect_err(|_| record.body_left_unread(is_left_unread))?;
         record.allowed(&permit);
+        // Held on, the body would count as buffered until the upstream answers.
+        drop(whole);
         let request_id = record.request_id().clone();
         let to = (destination, session);
         let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
@@ -303,6 +316,8 @@ impl Gateway {
         if let Some(resource) = rejection.resource() {
             record.enter(resource);
         }
+        // Before the body is waited for: the client may leave meanwhile.
+        record.refused(&rejection);
         let mut closes = rejection.closes() || record.is_body_left_unread();
         if let (Some(body), false) = (body, closes) {
             let is_unread = !body.is_end_stream();
@@ -310,7 +325,6 @@ impl Gateway {
             closes = is_unread && read.is_none();
             record.read(read.unwrap_or_default());
         }
-        record.refused(&rejection);
         let resource = record.resource().cloned();
         let id = record.rpc_id().map(ToOwned::to_owned);
         let request_id = record.request_id().to_str().unwrap_or_default().to_owned();

@@ -101,12 +101,7 @@ impl Limits {
     }
 
     /// Counts a connection of a source.
-    pub fn connection(
-        self: &Arc<Self>,
-        source: Key,
-        limits: &settings::Limits,
-    ) -> Result<ConnectionSlot, Busy> {
-        let max = limits.max_connections_per_source;
+    pub fn connection(self: &Arc<Self>, source: Key, max: usize) -> Result<ConnectionSlot, Busy> {
         if !self.sources.take(source, Counted::Connection, max) {
             return Err(self.refused(Busy::ConnectionsOfSource));
         }
@@ -116,11 +111,12 @@ impl Limits {
     /// Waits for a source's turn to ask an authorization server.
     pub async fn question(
         &self,
-        source: Key,
+        (source, authorization_server): (Key, &str),
         max: usize,
         patience: Duration,
     ) -> Result<Question, Busy> {
-        let question = self.questions.ask(source, max, patience).await;
+        let question =
+            self.questions.ask((source, authorization_server.into()), max, patience).await;
         question.ok_or_else(|| self.refused(Busy::QuestionsOfSource))
     }
 

@@ -169,8 +169,9 @@ impl Listener {
         let counted = counted.and_then(|counted| {
             // Whom a load balancer passes on is counted once it has said who that is.
             let is_passed_on = service.gateway.is_passed_on_by(&peer);
-            let slot = if is_passed_on { None } else { service.gateway.admit_connection(&peer)? };
-            Ok((counted, slot))
+            let admit = || service.gateway.admit_connection(&peer, service.room);
+            let slot = if is_passed_on { None } else { admit()? };
+            Ok((counted, slot, is_passed_on))
         });
         let place = if counted.is_err() { service.place_to_turn_away() } else { None };
         if counted.is_err() && place.is_none() {
@@ -181,8 +182,9 @@ impl Listener {
         drop(tasks.spawn(async move {
             let _place = place;
             match counted {
-                Ok((counted, slot)) => {
-                    let connection = Connection { service, peer, limits, _counted: counted, slot };
+                Ok((counted, slot, is_passed_on)) => {
+                    let connection =
+                        Connection { service, peer, limits, _counted: counted, slot, is_passed_on };
                     connection.run(stream).await;
                 }
                 Err(why) => serve::turn_away(stream, &service, why).await,
@@ -200,6 +202,8 @@ struct Connection {
     _counted: Counted,
     /// Its place among those of its source, once that is known.
     slot: Option<ConnectionSlot>,
+    /// Whether the peer must say first whom it passes on.
+    is_passed_on: bool,
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

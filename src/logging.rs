@@ -149,6 +149,8 @@ fn is_invisible(character: char) -> bool {
         character,
         '\u{80}'..='\u{9f}'
             | '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'

@@ -150,20 +150,21 @@ impl Admin {
 /// A refusal as it may be shown.
 fn shown(refusal: Arc<Refusal>) -> Arc<Refusal> {
     let detail = without_secrets(&refusal.detail);
-    if *detail == *refusal.detail {
+    let rpc_name = refusal.rpc_name.as_deref().map(|name| without_secrets(name).into());
+    if *detail == *refusal.detail && rpc_name == refusal.rpc_name {
         return refusal;
     }
-    Arc::new(Refusal { detail: detail.into(), ..Refusal::clone(&refusal) })
+    Arc::new(Refusal { detail: detail.into(), rpc_name, ..Refusal::clone(&refusal) })
 }
 
 /// A text without userinfo, queries and fragments of the URLs in it.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(scheme) = rest.find("://") {
         let (before, url) = rest.split_at(scheme + "://".len());
         out.push_str(before);
-        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')' | ',');
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>');
         let (url, after) = url.split_at(url.find(is_end).unwrap_or(url.len()));
         let (place, hidden) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
         let authority = place.find('/').unwrap_or(place.len());

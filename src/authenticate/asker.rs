@@ -26,9 +26,14 @@ impl<'a> Asker<'a> {
         Self(source.map(|key| Source { limits, key, max_questions }))
     }
 
-    /// Waits for the turn to ask; nothing to hold for whoever is not counted.
-    pub(super) async fn question(self, patience: Duration) -> Result<Option<Question>, Busy> {
+    /// Waits for the turn to ask this authorization server; nothing to hold for whoever is not
+    /// counted.
+    pub(super) async fn question(
+        self,
+        authorization_server: &str,
+        patience: Duration,
+    ) -> Result<Option<Question>, Busy> {
         let Some(Source { limits, key, max_questions }) = self.0 else { return Ok(None) };
-        limits.question(key, max_questions, patience).await.map(Some)
+        limits.question((key, authorization_server), max_questions, patience).await.map(Some)
     }
 }

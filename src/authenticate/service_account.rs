@@ -179,7 +179,9 @@ async fn obtain(
     } else {
         let endpoint = server.discovered().and_then(|known| known.token_endpoint.clone());
         let endpoint = endpoint.ok_or_else(|| unavailable(server, Unavailable::NoTokenEndpoint))?;
-        let turn = asker.question(server.settings().introspection.timeout / 2).await;
+        let turn = asker
+            .question(&server.settings().name, server.settings().introspection.timeout / 2)
+            .await;
         let turn = turn.map_err(|busy| unavailable(server, busy.into()))?;
         let (account, wanted) = (account.clone(), wanted.clone());
         // Boxed: the usual request, answered from memory, need not carry this future.

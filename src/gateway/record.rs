@@ -174,6 +174,7 @@ impl Record {
 
     /// The operation was allowed.
     pub(super) fn allowed(&mut self, permit: &Permit) {
+        self.glance.let_go();
         self.outcome = "allowed";
         self.allowed_at = Some(self.clock.instant());
         if let Some(trail) = &mut self.trail {

@@ -64,6 +64,27 @@ impl Glance {
         if is_cut { Self { body: prefix.clone(), found } } else { Self::default() }
     }
 
+    /// Lets go of a body that is not short: what was found is kept, texts cut.
+    pub fn let_go(&mut self) {
+        let id = self.id().unwrap_or_default();
+        if self.body.len() <= SHORT_BODY || id.len() > MAX_KEPT_BYTES {
+            return;
+        }
+        let own = |words: &Option<Words>| {
+            let text = self.words(words.as_ref()?)?;
+            let kept = text.get(..text.floor_char_boundary(MAX_KEPT_BYTES)).unwrap_or_default();
+            Some(Words::Own(kept.into()))
+        };
+        let found = Found {
+            id: self.found.id.as_ref().map(|_| 0..id.len()),
+            method: own(&self.found.method),
+            name: own(&self.found.name),
+            traceparent: own(&self.found.traceparent),
+            tracestate: own(&self.found.tracestate),
+        };
+        *self = Self { body: Bytes::copy_from_slice(id.as_bytes()), found };
+    }
+
     /// The request's `id` as written, when it is one string or number.
     pub fn id(&self) -> Option<&str> {
         self.text(self.found.id.as_ref()?)
@@ -105,6 +126,11 @@ impl Glance {
         std::str::from_utf8(self.body.get(place.clone())?).ok()
     }
 }
+
+/// Up to here a body costs no more than what is kept of it.
+const SHORT_BODY: usize = 8 * 1024;
+/// More than is logged of any text.
+const MAX_KEPT_BYTES: usize = 4096;
 
 /// The text is not JSON, or has no one meaning.
 struct Ambiguous;

@@ -111,8 +111,8 @@ impl Room {
     /// Sets bytes aside in a share.
     pub fn set_aside(&self, share: Share, bytes: usize) -> Result<SetAside, NoRoom> {
         let max = match share {
-            Share::Anonymous => MAX_ANONYMOUS_BYTES,
-            Share::Refused => MAX_REFUSED_BYTES,
+            Share::Anonymous => MAX_ANONYMOUS_BYTES.min(self.max_bytes / 2),
+            Share::Refused => MAX_REFUSED_BYTES.min(self.max_bytes / 8),
         };
         let set_aside = add_within(self.buffered.of(share), bytes, max).and_then(|()| {
             // From here on the share is given back with the rest.
@@ -311,13 +311,17 @@ mod tests {
         drop(held);
         assert_eq!(ample.buffered.bytes(), 0);
         assert!(ample.set_aside(Share::Refused, PIECE).is_ok());
-        let scarce = room(PIECE);
+        let scarce = room(8 * PIECE);
         let held = scarce.set_aside(Share::Refused, PIECE);
         assert!(held.is_ok());
         assert!(scarce.set_aside(Share::Refused, PIECE).is_err());
         assert_eq!(scarce.buffered.refusals.get(), 0, "refused for something else");
-        assert!(scarce.set_aside(Share::Anonymous, PIECE).is_err());
+        let strangers = scarce.set_aside(Share::Anonymous, 4 * PIECE);
+        assert!(strangers.is_ok());
+        assert!(scarce.set_aside(Share::Anonymous, PIECE).is_err(), "the rest is for callers");
         assert_eq!(scarce.buffered.refusals.get(), 1);
+        assert!(scarce.hold(Bytes::from(vec![0; 2 * PIECE])).is_ok());
+        drop(strangers);
         drop(held);
         let counters = [&scarce.buffered.anonymous, &scarce.buffered.refused];
         assert!(counters.iter().all(|counter| counter.load(Ordering::Relaxed) == 0));

@@ -1,7 +1,8 @@
-//! Questions that authorization servers have yet to answer, by source.
+//! Questions that authorization servers have yet to answer, by source and server.
 //!
-//! 1. A source has a bounded number of them under way; the next one waits for its turn behind those
-//!    of the same source, for a bounded time. So a herd is served, and a flood holds up itself alone.
+//! 1. A source has a bounded number of them under way at a server; the next one waits for its turn
+//!    behind those of the same source, for a bounded time. So a herd is served, a flood holds up
+//!    itself alone, and a server that hangs holds up nobody who asks another.
 //! 2. A source with no question and nobody waiting takes no room.
 //! 3. A question keeps its place until it is answered, also when nobody waits for that any more.
 //!
@@ -15,11 +16,16 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::tally::{Key, Seed};
+use super::tally::Key;
 
 /// All sources that ask.
 #[derive(Debug)]
-pub(super) struct Questions(Mutex<HashMap<Key, Arc<Semaphore>, Seed>>);
+pub(super) struct Questions(Mutex<Places>);
+
+type Places = HashMap<Asked, Arc<Semaphore>>;
+
+/// Who asks, and the name of the server that is asked.
+type Asked = (Key, Box<str>);
 
 /// A question under way, until it is dropped.
 #[derive(Debug)]
@@ -33,30 +39,31 @@ pub struct Question {
 #[derive(Debug)]
 struct Queue {
     questions: Arc<Questions>,
-    source: Key,
+    asked: Asked,
     places: Option<Arc<Semaphore>>,
 }
 
 impl Questions {
     /// Nobody asks.
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(HashMap::with_hasher(Seed::random()))))
+        Arc::new(Self(Mutex::default()))
     }
 
     /// Waits for a source's turn; `None` when it does not come in time.
     pub(super) async fn ask(
         self: &Arc<Self>,
-        source: Key,
+        asked: Asked,
         max: usize,
         patience: Duration,
     ) -> Option<Question> {
         let places = {
             let mut sources = self.sources();
-            let places = sources.entry(source).or_insert_with(|| Arc::new(Semaphore::new(max)));
+            let places =
+                sources.entry(asked.clone()).or_insert_with(|| Arc::new(Semaphore::new(max)));
             Arc::clone(places)
         };
         let waiting = Arc::clone(&places).acquire_owned();
-        let queue = Queue { questions: Arc::clone(self), source, places: Some(places) };
+        let queue = Queue { questions: Arc::clone(self), asked, places: Some(places) };
         let permit = tokio::time::timeout(patience, waiting).await.ok()?.ok()?;
         Some(Question { _permit: permit, _queue: queue })
     }
@@ -67,7 +74,7 @@ impl Questions {
         self.sources().len()
     }
 
-    fn sources(&self) -> MutexGuard<'_, HashMap<Key, Arc<Semaphore>, Seed>> {
+    fn sources(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,8 +84,8 @@ impl Drop for Queue {
         let mut sources = self.questions.sources();
         drop(self.places.take());
         // Only the map has it, and under its lock nobody else can get it.
-        if sources.get(&self.source).is_some_and(|places| Arc::strong_count(places) == 1) {
-            sources.remove(&self.source);
+        if sources.get(&self.asked).is_some_and(|places| Arc::strong_count(places) == 1) {
+            sources.remove(&self.asked);
         }
     }
 }
@@ -93,12 +100,14 @@ mod tests {
     #[tokio::test]
     async fn question_waits_for_its_turn_and_no_other_source_does() {
         let questions = Questions::new();
-        let (one, other) = (Key::new(1), Key::new(2));
-        let first = questions.ask(one, 1, LONG).await.unwrap();
-        assert!(questions.ask(one, 1, SHORT).await.is_none());
-        let foreign = questions.ask(other, 1, SHORT).await;
+        let asked = |source, server: &str| (Key::new(source), server.into());
+        let one = || asked(1, "corp");
+        let first = questions.ask(one(), 1, LONG).await.unwrap();
+        assert!(questions.ask(one(), 1, SHORT).await.is_none());
+        let foreign = questions.ask(asked(2, "corp"), 1, SHORT).await;
         assert!(foreign.is_some());
-        let mut second = std::pin::pin!(questions.ask(one, 1, LONG));
+        assert!(questions.ask(asked(1, "partner"), 1, SHORT).await.is_some(), "another server");
+        let mut second = std::pin::pin!(questions.ask(one(), 1, LONG));
         assert!(tokio::time::timeout(SHORT, second.as_mut()).await.is_err());
         drop(first);
         let second = second.await;
@@ -110,13 +119,13 @@ mod tests {
     #[tokio::test]
     async fn source_that_gave_up_waiting_takes_no_room() {
         let questions = Questions::new();
-        let first = questions.ask(Key::new(1), 1, LONG).await.unwrap();
-        let mut waiting = Box::pin(questions.ask(Key::new(1), 1, LONG));
+        let first = questions.ask((Key::new(1), "corp".into()), 1, LONG).await.unwrap();
+        let mut waiting = Box::pin(questions.ask((Key::new(1), "corp".into()), 1, LONG));
         assert!(tokio::time::timeout(SHORT, waiting.as_mut()).await.is_err());
         drop(first);
         drop(waiting);
         assert_eq!(questions.len(), 0);
-        assert!(questions.ask(Key::new(1), 1, SHORT).await.is_some());
+        assert!(questions.ask((Key::new(1), "corp".into()), 1, SHORT).await.is_some());
         assert_eq!(questions.len(), 0);
     }
 }

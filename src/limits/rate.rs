@@ -44,7 +44,7 @@ pub struct RateLimited {
 impl RateLimiter {
     /// Nobody has come yet.
     pub fn new(settings: RateLimit, start: Instant) -> Self {
-        let cost = nanoseconds(settings.per) / u64::from(settings.requests.max(1));
+        let cost = nanoseconds(settings.per).div_ceil(u64::from(settings.requests.max(1)));
         let cost = cost.max(1);
         let seed = Seed::random();
         Self {

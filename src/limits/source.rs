@@ -2,7 +2,8 @@
 //!
 //! 1. A connection's own address, unless that is a trusted proxy.
 //! 2. Behind a trusted proxy the client that it names ([`crate::admission::forwarded`]).
-//! 3. IPv6 addresses count by their first 64 bits, which are one customer's; IPv4 addresses whole.
+//! 3. IPv6 addresses count by their first 64 bits, which are one customer's or less; IPv4 addresses
+//!    whole, those behind a translator (RFC 6052) too.
 //! 4. A proxy that does not say is nobody: all that come by it would be limited as one.
 
 use std::net::IpAddr;
@@ -13,6 +14,10 @@ use super::tally::Key;
 pub fn key(address: IpAddr) -> Key {
     match address.to_canonical() {
         IpAddr::V4(address) => Key::new(u128::from(u32::from(address)) | V4),
+        // RFC 6052 section 2.1: an IPv4 address behind a translator.
+        IpAddr::V6(address) if matches!(address.segments(), [0x64, 0xff9b, 0, 0, 0, 0, ..]) => {
+            Key::new(u128::from(address) & u128::from(u32::MAX) | V4)
+        }
         IpAddr::V6(address) => Key::new(u128::from(address) & NETWORK),
     }
 }
@@ -33,5 +38,7 @@ mod tests {
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
         assert_ne!(key("::1"), key("0.0.0.0"));
+        assert_eq!(key("64:ff9b::192.0.2.1"), key("192.0.2.1"));
+        assert_ne!(key("64:ff9b::192.0.2.1"), key("64:ff9b::192.0.2.2"));
     }
 }

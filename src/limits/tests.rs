@@ -75,9 +75,13 @@ fn request_from_nowhere_is_nobodys() {
 async fn each_refusal_is_counted_by_what_there_was_too_much_of() {
     let metrics = Metrics::new().unwrap();
     let (limits, settings) = (Limits::new(&metrics), settings());
-    let held = [(); 2].map(|()| limits.connection(Key::new(1), &settings).unwrap());
-    assert_eq!(limits.connection(Key::new(1), &settings).unwrap_err(), Busy::ConnectionsOfSource);
-    let ask = async |source| limits.question(Key::new(source), 1, Duration::ZERO).await;
+    let held = [(); 2]
+        .map(|()| limits.connection(Key::new(1), settings.max_connections_per_source).unwrap());
+    assert_eq!(
+        limits.connection(Key::new(1), settings.max_connections_per_source).unwrap_err(),
+        Busy::ConnectionsOfSource
+    );
+    let ask = async |source| limits.question((Key::new(source), "corp"), 1, Duration::ZERO).await;
     let question = ask(1).await.unwrap();
     assert_eq!(ask(1).await.unwrap_err(), Busy::QuestionsOfSource);
     ask(2).await.unwrap();

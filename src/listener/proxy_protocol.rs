@@ -66,11 +66,6 @@ enum Missing {
 }
 
 impl Connection {
-    /// Whether the peer must say first whom it passes on.
-    pub(super) fn is_passed_on(&self) -> bool {
-        self.service.gateway.is_passed_on_by(&self.peer)
-    }
-
     /// Reads who the peer is; `false` when the connection is over.
     pub(super) async fn introduce(&mut self, stream: &mut TcpStream, deadline: Instant) -> bool {
         let read = timeout_at(deadline, read(stream)).await;

@@ -43,7 +43,7 @@ impl Connection {
         if stream.set_nodelay(true).and(socket.set_tcp_keepalive(&KEEPALIVE)).is_err() {
             return;
         }
-        if self.is_passed_on() {
+        if self.is_passed_on {
             let drain = self.service.drain.clone();
             // Boxed, as the next: only few need its room.
             let is_introduced = tokio::select! {
@@ -53,7 +53,7 @@ impl Connection {
             if !is_introduced {
                 return;
             }
-            match self.service.gateway.admit_connection(&self.peer) {
+            match self.service.gateway.admit_connection(&self.peer, self.service.room) {
                 Ok(slot) => self.slot = slot,
                 Err(why) => {
                     let Some(_place) = self.service.place_to_turn_away() else { return };

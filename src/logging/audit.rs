@@ -97,8 +97,16 @@ fn start(output: impl Write + Send + 'static) -> LineQueue {
 /// Says in the stream that lines are missing there.
 fn gap(lost: u64) -> String {
     warn!(count = lost, "audit lines dropped: the audit stream does not keep up");
-    format!("{{\"type\":\"audit_gap\",\"dropped\":{lost}}}\n")
+    format!("{GAP}{lost}}}\n")
 }
+
+/// How many lines a gap tells of, if it is one.
+fn told(line: &[u8]) -> Option<u64> {
+    let number = line.strip_prefix(GAP.as_bytes())?.strip_suffix(b"}\n")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+const GAP: &str = "{\"type\":\"audit_gap\",\"dropped\":";
 
 /// Counts what an output loses, and keeps its lines apart.
 struct Watched<W> {
@@ -150,16 +158,31 @@ impl<W: Write> Watched<W> {
             self.is_broken_off = false;
         }
         if self.lost > 0 {
-            self.output.write_all(gap(self.lost).as_bytes())?;
+            let text = gap(self.lost);
+            let mut rest = text.as_bytes();
+            while !rest.is_empty() {
+                match self.output.write(rest) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => {
+                        rest = rest.get(count..).unwrap_or_default();
+                        self.is_broken_off = !rest.is_empty();
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
             self.lost = 0;
         }
         Ok(())
     }
 
     fn lose(&mut self, lines: &[u8]) {
-        let count = memchr::memchr_iter(b'\n', lines).count() as u64;
-        self.failed.inc_by(count);
-        self.lost += count;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            // What a lost gap tells of is counted already.
+            let told = told(line);
+            self.failed.inc_by(u64::from(told.is_none()));
+            self.lost += told.unwrap_or(1);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     io::Write,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -21,7 +21,16 @@ use std::{
 #[derive(Clone, Debug)]
 pub(super) struct LineQueue {
     entries: SyncSender<Entry>,
-    dropped: Arc<AtomicU64>,
+    waiting: Arc<Waiting>,
+}
+
+/// What the thread has yet to do.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Bytes of the lines in the queue.
+    bytes: AtomicUsize,
+    /// Lines that found no place since the last one was written.
+    dropped: AtomicU64,
 }
 
 /// What goes through a queue.
@@ -41,32 +50,40 @@ impl LineQueue {
         output: impl Write + Send + 'static,
     ) -> Self {
         let (queue, received) = Self::unwritten(MAX_LINES);
-        let dropped = Arc::clone(&queue.dropped);
+        let waiting = Arc::clone(&queue.waiting);
         let writer = thread::Builder::new().name(name.to_owned());
         // Without the thread the queue fills up and lines are dropped: serving goes on.
-        let _ = writer.spawn(move || write_lines(&received, (&dropped, gap), output));
+        let _ = writer.spawn(move || write_lines(&received, (&waiting, gap), output));
         queue
     }
 
     fn unwritten(max_lines: usize) -> (Self, Receiver<Entry>) {
         let (entries, received) = sync_channel(max_lines);
-        (Self { entries, dropped: Arc::default() }, received)
+        (Self { entries, waiting: Arc::default() }, received)
     }
 
     /// Has a line written, which ends with its line break; `false` when it was dropped.
     pub(super) fn send(&self, line: Vec<u8>) -> bool {
-        let is_taken = self.entries.try_send(Entry::Line(line)).is_ok();
+        let bytes = line.capacity();
+        let fits = self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_BYTES;
+        let is_taken = fits && self.entries.try_send(Entry::Line(line)).is_ok();
         if !is_taken {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.waiting.dropped.fetch_add(1, Ordering::Relaxed);
         }
         is_taken
     }
 
     /// Waits, not for long, until what was sent so far is written.
     pub(super) fn flush(&self) {
-        if let Some(is_written) = self.wake() {
-            // An output that takes nothing must not keep the process from ending.
-            let _ = is_written.recv_timeout(FLUSH_PATIENCE);
+        // An output that takes nothing must not keep the process from ending.
+        for _ in 0..FLUSH_ATTEMPTS {
+            if let Some(is_written) = self.wake() {
+                let _ = is_written.recv_timeout(FLUSH_PATIENCE);
+                return;
+            }
+            // Full: what is in it is to be written too.
+            thread::sleep(GATHERING);
         }
     }
 
@@ -79,7 +96,7 @@ impl LineQueue {
 
 fn write_lines(
     entries: &Receiver<Entry>,
-    (dropped, gap): (&AtomicU64, fn(u64) -> String),
+    (queue, gap): (&Waiting, fn(u64) -> String),
     mut output: impl Write,
 ) {
     let mut is_behind = false;
@@ -91,13 +108,16 @@ fn write_lines(
         let mut next = Some(first);
         while let Some(entry) = next {
             match entry {
-                Entry::Line(line) => batch.extend_from_slice(&line),
+                Entry::Line(line) => {
+                    queue.bytes.fetch_sub(line.capacity(), Ordering::Relaxed);
+                    batch.extend_from_slice(&line);
+                }
                 Entry::Flush(written) => waiting.push(written),
             }
             next = if batch.len() < MAX_BATCH_BYTES { entries.try_recv().ok() } else { None };
         }
         is_behind = batch.len() >= MAX_BATCH_BYTES;
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = queue.dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             batch.extend_from_slice(gap(lost).as_bytes());
         }
@@ -114,6 +134,10 @@ fn write_lines(
 const GATHERING: Duration = Duration::from_millis(2);
 const FLUSH_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_BATCH_BYTES: usize = 64 * 1024;
+/// About half a second.
+const FLUSH_ATTEMPTS: u32 = 250;
+/// Of all lines in a queue: many long ones cost as much as they say, and no more.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_LINES: usize = 8192;
 
 #[cfg(test)]
@@ -160,8 +184,22 @@ pub(super) mod tests {
     fn full_queue_drops_lines_and_does_not_block() {
         let (queue, _received) = LineQueue::unwritten(1);
         let taken = (0..5).filter(|_| queue.send(b"line\n".to_vec())).count();
-        assert_eq!((taken, queue.dropped.load(Ordering::Relaxed)), (1, 4));
+        assert_eq!((taken, queue.waiting.dropped.load(Ordering::Relaxed)), (1, 4));
         queue.flush();
+    }
+
+    #[test]
+    fn queue_holds_no_more_bytes_than_it_may() {
+        let (queue, received) = LineQueue::unwritten(MAX_LINES);
+        let line = || vec![b'-'; MAX_BYTES / 4];
+        let taken = (0..8).filter(|_| queue.send(line())).count();
+        assert_eq!(taken, 4);
+        let waiting = Arc::clone(&queue.waiting);
+        drop(queue);
+        let (sender, written) = channel();
+        write_lines(&received, (&waiting, gap), Output(sender));
+        assert_eq!(written.iter().flatten().filter(|byte| *byte == b'-').count(), MAX_BYTES);
+        assert_eq!(waiting.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -170,10 +208,10 @@ pub(super) mod tests {
         for n in 0..5 {
             queue.send(format!("line {n}\n").into());
         }
-        let dropped = Arc::clone(&queue.dropped);
+        let waiting = Arc::clone(&queue.waiting);
         let (sender, written) = channel();
         drop(queue);
-        write_lines(&received, (&dropped, gap), Output(sender));
+        write_lines(&received, (&waiting, gap), Output(sender));
         let text = written.iter().collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8(text).unwrap(), "line 0\nline 1\n3 missing\n");
     }

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use crate::harness::{
     NOTES, World, assert_answered,
     client::{Call, RawClient},
-    clock::within,
+    clock::{eventually, within},
     json,
     upstream::Reply,
 };
@@ -152,4 +152,19 @@ async fn lists_without_room_are_refused() {
         assert_eq!((tools.len(), &tools[0]["name"]), (1, &"seen".into()));
         world.gateway.counts("gatehouse_buffered_bytes", 0.0).await;
     }
+}
+
+/// S04: a body that was sent takes no room while the upstream thinks about it.
+#[tokio::test]
+async fn body_that_was_sent_takes_no_room_any_more() {
+    let world = with_room_for(8).await;
+    world.upstream.next(Reply::Silence);
+    let client = call_of(&world, MIB).open().await;
+    eventually("the whole body arrives", || match world.upstream.bytes_received() {
+        bytes if bytes > MIB => Ok(()),
+        bytes => Err(format!("{bytes} bytes")),
+    })
+    .await;
+    world.gateway.counts("gatehouse_buffered_bytes", 0.0).await;
+    drop(client);
 }

@@ -27,7 +27,7 @@ impl Limited {
         let parties = Parties::start().await;
         let [address, admin] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
         let yaml = format!(
-            "public_url: http://{address}\nlisten: {{address: '{address}'}}\nadmin: {{address: '{admin}'}}\n{}",
+            "public_url: http://{address}\nlisten: {{address: '{address}', limits: {{max_connections_per_source: 10000}}}}\nadmin: {{address: '{admin}'}}\n{}",
             parties.fill(NOTES)
         );
         let path = file(&yaml);

@@ -47,9 +47,11 @@ impl AuthorizationServer {
             return self.or_stale(knowledge, &digest);
         }
         // Whoever waits for half of the time has as much again for the answer.
-        let turn = match asker.question(self.settings.introspection.timeout / 2).await {
+        let patience = self.settings.introspection.timeout / 2;
+        let turn = match asker.question(&self.settings.name, patience).await {
             Ok(turn) => turn,
-            Err(busy) => return self.or_stale(Knowledge::Unavailable(busy.into()), &digest),
+            // The server has not failed: who floods it does not bring its old answers back.
+            Err(busy) => return Knowledge::Unavailable(busy.into()),
         };
         let mut is_shared = true;
         let knowledge = match self.flights.join(digest, || self.look_up(&digest)) {
@@ -70,7 +72,7 @@ impl AuthorizationServer {
                 self.background.spawn(Arc::clone(self).answer(question, flight, turn));
                 await_answer(answer).await
             }
-            Joined::Full => Knowledge::Unavailable(Unavailable::TooMany),
+            Joined::Full => return Knowledge::Unavailable(Unavailable::TooMany),
         };
         self.note(&knowledge, since, is_shared);
         self.or_stale(knowledge, &digest)

@@ -1,6 +1,6 @@
 //! `listen.limits`, and `rate_limit` of a route.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::bounds::{DAY, HOUR, MINUTE, SHORTEST, count, duration, size};
 use crate::config::{
@@ -19,8 +19,11 @@ pub(super) fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Lim
     let max_connections_per_source = share_of(&file.max_connections_per_source);
     let max_requests_per_source = share_of(&file.max_requests_per_source);
     let max_streams_per_source = share_of(&file.max_streams_per_source);
-    let max_requests_per_principal = share_of(&file.max_requests_per_principal);
-    let max_streams_per_principal = share_of(&file.max_streams_per_principal);
+    // Nor can one of several behind the same address.
+    let half = share.map(|share| share.div_ceil(2));
+    let mut half_of = |field: &Field<Option<Count>>| share_or(field, half, report);
+    let max_requests_per_principal = half_of(&file.max_requests_per_principal);
+    let max_streams_per_principal = half_of(&file.max_streams_per_principal);
     let max_questions_per_source = size(&file.max_questions_per_source, 1..=512, report);
     let max_header_bytes = size(&file.max_header_bytes, 8192..=1024 * 1024, report);
     let max_body_bytes = size(&file.max_body_bytes, 1..=1024 * 1024 * 1024, report);
@@ -84,7 +87,16 @@ pub(super) fn rate_limit(
     let by = by(route, &file.by, report);
     let whole = |count: Option<u64>| count.and_then(|count| u32::try_from(count).ok());
     let (requests, burst) = (whole(requests), whole(burst));
-    Some(Some(RateLimit { requests: requests?, per: per?, burst: burst?, by: by? }))
+    let (requests, burst, per) = (requests?, burst?, per?);
+    // A burst is used up as it comes back: one that takes years is no limit.
+    let back = per.as_secs_f64() / f64::from(requests) * f64::from(burst);
+    if back > LONGEST_BURST.as_secs_f64() {
+        let message = "takes more than 30 days to come back; lower `burst`, or raise `requests`";
+        let place = file.burst.placed().or(None).map(|placed| placed.place.clone());
+        report.error(place.as_ref()?, message);
+        return None;
+    }
+    Some(Some(RateLimit { requests, per, burst, by: by? }))
 }
 
 fn by(
@@ -123,6 +135,7 @@ fn given(
 }
 
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+const LONGEST_BURST: Duration = Duration::from_hours(30 * 24);
 const REQUESTS: RangeInclusive<u64> = 1..=1_000_000;
 /// From what a few requests need to all that a machine may have.
 const BUFFERED: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;

@@ -84,13 +84,13 @@ section! {
         /// a quarter of `max_connections`, at least 100.
         max_streams_per_source: Option<Count> = null,
         /// Requests of one principal (issuer, subject and client) that are being answered, open
-        /// streams among them; more are answered 429. By default a quarter of `max_connections`, at
-        /// least 100.
+        /// streams among them; more are answered 429. By default an eighth of `max_connections`, at
+        /// least 50.
         max_requests_per_principal: Option<Count> = null,
-        /// Open streams of one principal; more are answered 429. By default a quarter of
-        /// `max_connections`, at least 100.
+        /// Open streams of one principal; more are answered 429. By default an eighth of
+        /// `max_connections`, at least 50.
         max_streams_per_principal: Option<Count> = null,
-        /// Questions about unknown tokens of one source that authorization servers have yet to
+        /// Questions about unknown tokens of one source that an authorization server has yet to
         /// answer. More wait for their turn, for half of `introspection.timeout`, and are answered
         /// 429 when it does not come. All sources together may have 512 at each server.
         max_questions_per_source: Count = 128,

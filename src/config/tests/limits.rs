@@ -21,9 +21,10 @@ fn shares_are_a_quarter_of_the_connections_unless_they_are_written() {
             limits.max_streams_per_principal,
         ]
     };
-    assert_eq!(shares(&limits("")), [2500; 5]);
-    assert_eq!(shares(&limits("max_connections: 1000")), [250; 5]);
-    assert_eq!(shares(&limits("max_connections: 10")), [100; 5]);
+    // One of several principals at an address has half of what the address has.
+    assert_eq!(shares(&limits("")), [2500, 2500, 2500, 1250, 1250]);
+    assert_eq!(shares(&limits("max_connections: 1000")), [250, 250, 250, 125, 125]);
+    assert_eq!(shares(&limits("max_connections: 10")), [100, 100, 100, 50, 50]);
     let written = "max_connections_per_source: 1, max_requests_per_source: 2, \
                    max_streams_per_source: 3, max_requests_per_principal: 4, \
                    max_streams_per_principal: 5, max_questions_per_source: 6, \
@@ -101,4 +102,11 @@ routes:
 fn body_that_would_never_fit_is_warned_of() {
     let text = format!("listen: {{limits: {{max_buffered_bytes: 2097152}}}}\n{MINIMAL}");
     insta::assert_snapshot!(problems(&text), @"g.yaml:1:39: listen.limits.max_buffered_bytes: warning: less than max_body_bytes: a body of that size never fits where it must be read whole; raise this one or lower that one");
+}
+
+#[test]
+fn burst_that_comes_back_after_years_is_refused() {
+    let text = MINIMAL
+        .replace("    path:", "    rate_limit: {requests: 1, per: 1h, burst: 721}\n    path:");
+    insta::assert_snapshot!(problems(&text), @"g.yaml:9:47: routes.notes.rate_limit.burst: takes more than 30 days to come back; lower `burst`, or raise `requests`");
 }

@@ -107,6 +107,7 @@ impl Trail {
         let (mut rpc_method, mut rpc_name) = match named.map(|asked| &*asked.operations) {
             Some([one]) => (Some(&*one.rpc_method), one.rpc_name.as_deref()),
             Some(_) => (None, None),
+            None if self.asked.is_some() => (None, None),
             None => (record.glance.method(), record.glance.name()),
         };
         rpc_method = rpc_method.map(|text| short_to(text, MAX_NAME_BYTES));
@@ -161,11 +162,16 @@ impl Asked {
                 asked.add(method, Some(&object.name));
             }
         }
-        if operation.messages().is_empty()
-            && let Ok(Messages::Batch(messages)) = Messages::read(body)
-        {
-            for message in &messages {
-                asked.add_unjudged(message);
+        if operation.messages().is_empty() {
+            // Read strictly, or not at all: what two readers may understand differently is not named.
+            match Messages::read(body) {
+                Ok(Messages::Batch(messages)) => {
+                    for message in &messages {
+                        asked.add_unjudged(message);
+                    }
+                }
+                Ok(Messages::One(message)) => asked.add_unjudged(&message),
+                Err(_) => {}
             }
         }
         asked

@@ -196,7 +196,7 @@ async fn status_shows_neither_secrets_nor_queries() {
     let headers = "upstream: {urls: [UPSTREAM], headers: {X-Api-Key: header-canary}}";
     let yaml = yaml.replace("upstream: UPSTREAM", headers);
     let gateway = TestGateway::start(&parties.fill(&yaml));
-    gateway.readiness(503, "query-canary").await;
+    gateway.readiness(503, "/metadata").await;
     let call = gateway.post("/notes?access_token=token-canary").bearer("token-canary").body(PING);
     assert_eq!(call.send().await.status, 400);
     let call = gateway.post("/notes").bearer("other-canary").body(PING);
@@ -207,6 +207,7 @@ async fn status_shows_neither_secrets_nor_queries() {
         assert!(text.contains("/metadata"), "where it was looked for is told: {text}");
         assert!(!text.contains("canary"), "{text}");
     }
+    assert!(!gateway.operate("/readyz").await.text().contains("canary"));
 }
 
 /// P05: what others wrote stays text.

@@ -165,7 +165,7 @@ async fn without_a_cache_streams_ask_every_few_seconds() {
 #[tokio::test]
 async fn streams_of_one_token_ask_once() {
     const STREAMS: usize = 1000;
-    let yaml = format!("listen: {{limits: {{max_connections: 8000}}}}\n{NOTES}");
+    let yaml = format!("listen: {{limits: {{max_connections: 16000}}}}\n{NOTES}");
     let timed = Timed::with(&yaml, 1).await;
     let token = timed.token(3600);
     let mut streams = Vec::with_capacity(STREAMS);
