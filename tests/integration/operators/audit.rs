@@ -216,6 +216,30 @@ async fn every_operation_of_a_batch_is_in_its_line_within_bounds() {
     assert_eq!(names(&lines(&path, 5).await[4]), ["tool-0", "tool-1", "tool-2"]);
 }
 
+/// P11: on a route without rules too a line names what every reader reads, or nothing.
+#[tokio::test]
+async fn operation_that_can_be_read_in_two_ways_is_not_named() {
+    let path = path("two-ways");
+    let world = World::with(&audited(&path, "").replace(RULES.trim(), "")).await;
+    let filler = "x".repeat(65 * 1024);
+    let bodies = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}"#.to_owned(),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{filler}"}},"method":"tools/call"}}"#
+        ),
+        tool("add"),
+    ];
+    for body in &bodies {
+        assert_eq!(post(&world, "notes.read", body).send().await.status, 200);
+    }
+    let found = lines(&path, 3).await;
+    assert_eq!((&found[0]["rpc_method"], &found[1]["rpc_method"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&found[2]["rpc_method"], &found[2]["rpc_name"]),
+        (&json!("tools/call"), &json!("add"))
+    );
+}
+
 #[tokio::test]
 async fn client_address_is_told_on_request_alone() {
     let path = path("addresses");
