@@ -318,3 +318,18 @@ async fn expect_continue_with_a_bad_token_gets_the_answer_at_once() {
     assert_answered(&client.response().await);
     assert_eq!(world.upstream.only_request().header("expect"), None);
 }
+
+/// P11: who is refused and leaves before the answer is counted all the same.
+#[tokio::test]
+async fn refused_client_that_leaves_early_is_counted() {
+    const DENIED: &str =
+        r#"gatehouse_auth_decisions_total{outcome="denied",reason="missing_token",route="notes"}"#;
+    let world = World::start().await;
+    let call = world.call().body(PING);
+    let mut client = RawClient::connect(world.gateway.address()).await;
+    // Its body never comes; the gateway would wait for the id in it.
+    client.send(call.head_bytes()).await;
+    drop(client);
+    world.gateway.counts(DENIED, 1.0).await;
+    untouched(&world, "left");
+}
