@@ -96,8 +96,7 @@ pub enum StartError {
 impl App {
     /// Starts with a worker for each core.
     pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Self::start_with_workers(settings, clock, cores)
+        Self::start_with_workers(settings, clock, workers())
     }
 
     /// Starts with a number of workers.
@@ -240,6 +239,11 @@ impl Drop for App {
             audit.flush();
         }
     }
+}
+
+/// A worker for each core.
+pub fn workers() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// What all workers share.

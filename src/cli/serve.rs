@@ -17,9 +17,10 @@ use tokio::{
 
 use super::{DONE, FAILED};
 use crate::{
-    app::App,
+    app::{self, App},
     clock::SystemClock,
     config::{Loaded, Settings},
+    listener::Descriptors,
     logging,
     reload::{
         log_warnings,
@@ -47,6 +48,7 @@ pub fn serve(loaded: Loaded, source: Source, files: Files) -> u8 {
 }
 
 fn run(settings: Settings, source: Source, files: Files) -> Result<(), String> {
+    Descriptors::suffice(app::workers()).map_err(|error| error.to_string())?;
     let runtime =
         Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {

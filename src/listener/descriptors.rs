@@ -1,6 +1,7 @@
 //! How many connections the process has descriptors for.
 //!
-//! 1. The limit of open files is raised to what the process may have, at start.
+//! 1. The limit of open files is raised to what the process may have, at start; where that is too
+//!    little to start with, it is said before anything else fails for it.
 //! 2. A client's connection may need a second one upstream, and some are the gateway's own: what
 //!    `max_connections` asks for beyond that is turned away, so that descriptors never run out for
 //!    the operators' listener, upstreams and authorization servers. It is said at start.
@@ -9,6 +10,7 @@
 //! is answered 502, and accepting waits.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use thiserror::Error;
 use tracing::{info, warn};
 
 use super::balance::INBOX;
@@ -22,7 +24,33 @@ pub struct Descriptors {
     pub turned_away: usize,
 }
 
+/// The process may not have as many files open as it takes to serve anybody.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error(
+    "the limit of open files is {limit}, and at least {least} are needed: raise it (ulimit -n, \
+     LimitNOFILE=)"
+)]
+pub struct TooFewDescriptors {
+    limit: usize,
+    least: usize,
+}
+
 impl Descriptors {
+    /// Raises the limit of open files as far as it may be.
+    ///
+    /// # Errors
+    ///
+    /// When that is too little to start with. What lacks a descriptor later may say something
+    /// else: a folder of certificates that cannot be opened looks empty.
+    pub fn suffice(workers: usize) -> Result<(), TooFewDescriptors> {
+        Self::at_least(raise(), workers)
+    }
+
+    fn at_least(limit: usize, workers: usize) -> Result<(), TooFewDescriptors> {
+        let least = LEAST.saturating_add(workers.saturating_mul(LEAST_PER_WORKER));
+        if limit < least { Err(TooFewDescriptors { limit, least }) } else { Ok(()) }
+    }
+
     /// Raises the limit of open files as far as it may be, and divides it; warns when
     /// `max_connections` does not fit.
     pub fn claim(max_connections: usize, workers: usize) -> Self {
@@ -71,6 +99,12 @@ fn raise() -> usize {
 /// Listeners, runtimes, files, authorization servers and operators.
 const OWN: usize = 128;
 
+/// What a start takes, and a connection or two: about 30 with two workers.
+const LEAST: usize = 32;
+
+/// A listener, what a runtime waits with, and a connection.
+const LEAST_PER_WORKER: usize = 8;
+
 /// Connections of one worker beyond the limit that are answered at once.
 const MAX_TURNED_AWAY: usize = 256;
 
@@ -92,6 +126,17 @@ mod tests {
             let divided = Descriptors::divide(limit, workers);
             assert_eq!(divided, Descriptors { connections, turned_away }, "{limit} {workers}");
         }
+    }
+
+    #[test]
+    fn too_few_are_said_with_how_many_it_takes() {
+        assert_eq!(Descriptors::at_least(48, 2), Ok(()));
+        assert_eq!(Descriptors::at_least(usize::MAX, usize::MAX), Ok(()));
+        let told = Descriptors::at_least(47, 2).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "the limit of open files is 47, and at least 48 are needed: raise it (ulimit -n, LimitNOFILE=)"
+        );
     }
 
     #[test]
