@@ -163,12 +163,12 @@ async fn request_whose_client_left_is_recorded() {
 }
 
 #[tokio::test]
-async fn names_from_requests_are_cut_short_and_uris_lose_their_query() {
+async fn names_from_requests_are_cut_short_and_uris_lose_what_may_be_a_key() {
     let (world, collector) = traced("").await;
     let long = "x".repeat(5000);
     let bodies = [
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{long}"}}}}"#),
-        r#"{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"db://a/b?key=canary"}}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":2,"method":"resources/read","params":{"uri":"db://me:canary@a/b@c?key=canary"}}"#.to_owned(),
         format!(r#"{{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{{"name":"greet{long}"}}}}"#),
     ];
     for body in bodies {
@@ -177,7 +177,7 @@ async fn names_from_requests_are_cut_short_and_uris_lose_their_query() {
     let spans = collector.requests(3).await;
     let find = |key: &str| spans.iter().find_map(|span| span.attributes.get(key)).unwrap();
     assert_eq!(find("gen_ai.tool.name").len(), 128);
-    assert_eq!(find("mcp.resource.uri"), "db://a/b");
+    assert_eq!(find("mcp.resource.uri"), "db://a/b@c");
     assert!(find("gen_ai.prompt.name").starts_with("greetxx"));
     let longest = spans.iter().flat_map(|span| span.attributes.values()).map(String::len).max();
     assert_eq!(longest, Some(128));
