@@ -228,6 +228,7 @@ impl AuthorizationServer {
     pub fn forget_tokens(&self) -> u64 {
         let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
         let count = self.cache.len().saturating_add(verified);
+        self.flights.forget();
         self.cache.clear();
         if let Some(verifier) = &self.verifier {
             verifier.forget_tokens();

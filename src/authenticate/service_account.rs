@@ -217,6 +217,7 @@ impl ServiceAccounts {
 
     /// Forgets the tokens of all accounts.
     pub(super) fn forget_tokens(&self) {
+        self.flights.forget();
         self.tokens.invalidate_all();
     }
 
@@ -287,14 +288,16 @@ impl ServiceAccounts {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
         }
         drop(turn);
-        flight.land(match answer {
+        let exchanged = match answer {
             Ok(granted) => {
                 let life = granted.expires_in.unwrap_or(UNKNOWN_LIFE).min(LONGEST_LIFE);
                 let life = life.saturating_sub(MARGIN.min(life / 10)).max(SHORTEST_LIFE);
                 let token = granted.access_token;
                 let obtained = Obtained { token: token.clone(), learnt, until: learnt + life };
-                self.refused.invalidate(&digest);
-                self.tokens.insert(digest, obtained);
+                flight.remember(|| {
+                    self.refused.invalidate(&digest);
+                    self.tokens.insert(digest, obtained);
+                });
                 Ok(token)
             }
             Err(TokenRequestError::Refused(code)) => {
@@ -303,7 +306,8 @@ impl ServiceAccounts {
                 Err(Failure::Account(AccountError::Refused(code)))
             }
             Err(error) => Err(Failure::Unavailable(Unavailable::TokenRequest(Arc::new(error)))),
-        });
+        };
+        flight.land(exchanged);
     }
 }
 

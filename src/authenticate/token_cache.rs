@@ -130,7 +130,8 @@ impl TokenCache {
 #[derive(Debug)]
 pub struct Flights<A>(Arc<UnderWay<A>>);
 
-type UnderWay<A> = Mutex<HashMap<TokenDigest, watch::Receiver<Option<A>>>>;
+type UnderWay<A> = Mutex<Answers<A>>;
+type Answers<A> = HashMap<TokenDigest, watch::Receiver<Option<A>>>;
 
 /// What joining a question came to.
 #[derive(Debug)]
@@ -151,7 +152,6 @@ pub struct Flight<A> {
     flights: Arc<UnderWay<A>>,
     token: TokenDigest,
     answer: watch::Sender<Option<A>>,
-    is_over: bool,
 }
 
 impl<A: Clone> Flights<A> {
@@ -177,7 +177,17 @@ impl<A: Clone> Flights<A> {
         let (answer, receiver) = watch::channel(None);
         flights.insert(token, receiver.clone());
         let flights = Arc::clone(&self.0);
-        Joined::Leading(Flight { flights, token, answer, is_over: false }, receiver)
+        Joined::Leading(Flight { flights, token, answer }, receiver)
+    }
+}
+
+impl<A> Flights<A> {
+    /// Forgets the questions under way: whoever waits gets their answers, whoever comes afterwards
+    /// asks anew, and they are not remembered. To be called before what is remembered is cleared.
+    pub fn forget(&self) {
+        if let Ok(mut flights) = self.0.lock() {
+            flights.clear();
+        }
     }
 }
 
@@ -188,21 +198,36 @@ impl<A> Default for Flights<A> {
 }
 
 impl<A> Flight<A> {
+    /// Remembers the answer, unless all was forgotten since the question was put: it may have
+    /// been true before.
+    pub fn remember(&self, insert: impl FnOnce()) {
+        if let Ok(flights) = self.flights.lock()
+            && self.is_current(&flights)
+        {
+            insert();
+        }
+    }
+
     /// Answers everybody who waits. Who comes afterwards asks anew: the question ends before it
     /// is answered, so that nobody follows one that has failed already.
-    pub fn land(mut self, answer: A) {
+    pub fn land(self, answer: A) {
         self.end();
         // Nobody may be waiting any more; the answer is in the cache all the same.
         let _ = self.answer.send(Some(answer));
     }
 
-    /// Once only: afterwards the same token may be another flight's.
-    fn end(&mut self) {
-        if !std::mem::replace(&mut self.is_over, true)
-            && let Ok(mut flights) = self.flights.lock()
+    /// Its own place only: the same token may be another flight's by now.
+    fn end(&self) {
+        if let Ok(mut flights) = self.flights.lock()
+            && self.is_current(&flights)
         {
             flights.remove(&self.token);
         }
+    }
+
+    fn is_current(&self, flights: &Answers<A>) -> bool {
+        let ours = self.answer.subscribe();
+        flights.get(&self.token).is_some_and(|answer| answer.same_channel(&ours))
     }
 }
 
@@ -240,6 +265,25 @@ mod tests {
         let Joined::Following(follower) = flights.join(digest(1), || None) else { panic!() };
         drop(flight);
         assert!(follower.has_changed().is_err(), "the sender is gone");
+        assert!(matches!(flights.join(digest(1), || None), Joined::Leading(..)));
+    }
+
+    #[test]
+    fn forgotten_question_answers_who_waits_and_nobody_else() {
+        let flights = Flights::default();
+        let Joined::Leading(old, waiting) = flights.join(digest(1), || None) else { panic!() };
+        old.remember(|| {});
+        flights.forget();
+        assert!(flights.follow(&digest(1)).is_none());
+        old.remember(|| panic!("forgotten"));
+        let Joined::Leading(new, _) = flights.join(digest(1), || None) else { panic!() };
+        old.land(7);
+        assert_eq!(*waiting.borrow(), Some(7));
+        assert!(matches!(flights.join(digest(1), || None), Joined::Following(_)), "of the new one");
+        let mut remembered = false;
+        new.remember(|| remembered = true);
+        assert!(remembered);
+        new.land(8);
         assert!(matches!(flights.join(digest(1), || None), Joined::Leading(..)));
     }
 

@@ -128,7 +128,9 @@ impl AuthorizationServer {
                 self.all_inactive_so_far.store(DECIDED, Ordering::Relaxed);
                 let facts = Arc::new(*facts);
                 // As old as the question: the answer was true at some moment since.
-                self.cache.remember_active(token.digest(), Arc::clone(&facts), started);
+                flight.remember(|| {
+                    self.cache.remember_active(token.digest(), Arc::clone(&facts), started);
+                });
                 Knowledge::Active(facts)
             }
             Ok(Introspected::Inactive) => {
@@ -136,7 +138,7 @@ impl AuthorizationServer {
                 if reason != Reason::OneOfSeveral {
                     self.suspect_our_client();
                 }
-                self.cache.remember_inactive(token.digest(), started);
+                flight.remember(|| self.cache.remember_inactive(token.digest(), started));
                 Knowledge::Inactive
             }
             Err(unavailable) => {

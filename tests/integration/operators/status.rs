@@ -9,6 +9,7 @@ use crate::harness::{
     NOTES, PING, Parties, TASKS, World, assert_answered,
     authorization_server::Answer,
     client::Call,
+    clock::eventually,
     gateway::{TestGateway, free_port},
     json,
     jwt::SigningKey,
@@ -286,6 +287,35 @@ async fn tokens_are_forgotten_for_who_shows_the_admin_token() {
     let without = World::start().await;
     let call = Call::new(without.gateway.admin(), "POST", "/tokens/forget").bearer("admin-secret");
     assert_eq!(call.send().await.status, 404);
+}
+
+/// An answer that was true before the token was revoked is not remembered afterwards.
+#[tokio::test]
+async fn question_under_way_is_forgotten_too() {
+    let parties = Parties::start().await;
+    let yaml = format!("admin: {{token_file: /admin-token}}\n{}", parties.fill(NOTES));
+    let gateway = TestGateway::prepare(&yaml).file("/admin-token", "admin-secret\n").start();
+    gateway.ready().await;
+    let claims = Token::new().audience(&gateway.url("/notes")).scope("notes.read");
+    let token = parties.authorization_server.mint(&claims);
+    let call = || gateway.post("/notes").bearer(&token).body(PING);
+    parties.authorization_server.hold();
+    let mut waiting = call().open().await;
+    eventually("the question is put", || {
+        match parties.authorization_server.introspection_count() {
+            0 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    let forget = Call::new(gateway.admin(), "POST", "/tokens/forget").bearer("admin-secret");
+    assert_eq!(forget.send().await.status, 200);
+    parties.authorization_server.release();
+    assert_answered(&waiting.response().await);
+    assert_answered(&call().send().await);
+    assert_eq!(parties.authorization_server.introspection_count(), 2, "asked about anew");
+    assert_answered(&call().send().await);
+    assert_eq!(parties.authorization_server.introspection_count(), 2, "remembered again");
 }
 
 #[tokio::test]
