@@ -267,14 +267,14 @@ impl Gateway {
             Ok(caller) => (caller, None),
         };
         shares::of_caller(at, &caller, &mut head, &self.clock)?;
-        let mut in_flight = head.in_flight.take();
+        let (mut in_flight, holder) = (head.in_flight.take(), shares::holder(&caller, head.source));
         let method = &head.parts.method;
         let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
             Some(read) => read,
-            None => body::read(method, (resource, limits), body).await?,
+            None => body::read(method, (resource, limits), holder, body).await?,
         };
         let is_audited = record.is_audited();
         let glance = record.read(glance);

@@ -22,7 +22,11 @@ use super::{
     response_body::ResponseBody,
     response_head,
 };
-use crate::{admission::mcp, authenticate::token_facts::Principal};
+use crate::{
+    admission::mcp,
+    authenticate::token_facts::Principal,
+    limits::{buffer::Room, tally::Key},
+};
 
 /// How a response is to be passed on.
 pub(super) struct Shape {
@@ -62,7 +66,10 @@ impl Upstream {
                     let body = self.past_its_end(body).await;
                     ResponseBody::whole(body, Some(lease), Bytes::new())
                 }
-                Reading::Json => self.filtered(parts.status, body, lease, &filter).await?,
+                Reading::Json => {
+                    let room = self.room_of(&shape.principal);
+                    self.filtered(parts.status, (body, lease), &filter, &room).await?
+                }
                 Reading::Events => self.events(body, lease, shape, Some(filter)),
             }
         } else if !is_events {
@@ -99,7 +106,8 @@ impl Upstream {
         shape: Shape,
         filter: Option<ListFilter>,
     ) -> ResponseBody {
-        let filter = filter.map(|filter| EventFilter::new(filter).within(&self.room));
+        let filter =
+            filter.map(|filter| EventFilter::new(filter).within(&self.room_of(&shape.principal)));
         if !shape.is_stream {
             let ending = shape.is_listening.then_some(shape.until);
             return ResponseBody::events(body, lease, shape.gauge, ending).filtered(filter);
@@ -107,6 +115,11 @@ impl Upstream {
         let endpoints = Arc::clone(&self.endpoints);
         let sealer = EndpointSealer { endpoints, principal: shape.principal };
         ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until).filtered(filter)
+    }
+
+    /// For what is held of answers to one principal.
+    fn room_of(&self, principal: &Principal) -> Room {
+        self.room.of(Some(Key::of_digest(principal.as_bytes())))
     }
 
     /// Passes over a short body that nobody is shown, so that its connection can be used again.
@@ -123,16 +136,16 @@ impl Upstream {
     async fn filtered(
         &self,
         status: StatusCode,
-        mut body: Incoming,
-        lease: Lease,
+        (mut body, lease): (Incoming, Lease),
         filter: &ListFilter,
+        room: &Room,
     ) -> Result<ResponseBody, ForwardError> {
         let too_long = |bytes: u64| usize::try_from(bytes).map_or(true, |b| b > MAX_LIST_BYTES);
         if too_long(body.size_hint().lower()) {
             return Err(FilterError::TooLong.into());
         }
         let declared = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        let mut read = self.room.buffer(declared.unwrap_or(MAX_LIST_BYTES));
+        let mut read = room.buffer(declared.unwrap_or(MAX_LIST_BYTES));
         loop {
             let next = tokio::time::timeout(self.settings.response_timeout, body.frame()).await;
             let Some(frame) = next.map_err(|_| ForwardError::Timeout)? else { break };
@@ -146,7 +159,10 @@ impl Upstream {
             // An error says what it says by its status.
             Err(_) if response::may_lose_body(status) => Bytes::new(),
             filtered => match filtered? {
-                Some(filtered) => self.room.hold(filtered).map_err(FilterError::from)?,
+                Some(filtered) => {
+                    drop(read);
+                    room.hold(filtered).map_err(FilterError::from)?
+                }
                 None => read.freeze(),
             },
         };

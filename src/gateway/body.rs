@@ -17,7 +17,7 @@ use crate::{
     config::settings::Limits,
     forward::request_body::{self, BodyError, BodyLimits, RequestBody},
     jsonrpc::Glance,
-    limits::buffer::Share,
+    limits::{buffer::Share, tally::Key},
     rejection::Rejection,
     resource::ProtectedResource,
 };
@@ -51,9 +51,11 @@ pub(super) async fn without_credentials(
 pub(super) async fn read(
     method: &Method,
     (resource, limits): (&ProtectedResource, &Limits),
+    holder: Option<Key>,
     body: &mut Option<Incoming>,
 ) -> Result<(RequestBody, Glance), Rejection> {
-    let (limits, room) = (BodyLimits::of(limits), &resource.room);
+    let limits = BodyLimits::of(limits);
+    let room = &resource.room.of(holder);
     match body.take() {
         Some(body) if *method == Method::POST && resource.policy.judges_operations() => {
             Ok(Box::pin(RequestBody::read_whole(body, limits, room)).await?)

@@ -89,6 +89,13 @@ pub(super) fn of_caller(
     }
 }
 
+/// For whom a caller's body is held in memory: its principal, or where it comes from when no token
+/// says who it is.
+pub(super) fn holder(caller: &Caller, source: Option<Key>) -> Option<Key> {
+    let principal = |token: &VerifiedToken| Key::of_digest(token.principal().as_bytes());
+    caller.token().map(principal).or(source)
+}
+
 /// Takes a place among the streams for a request that asks for one.
 pub(super) fn stream(
     in_flight: Option<&mut InFlight>,

@@ -4,11 +4,15 @@
 //!    with what was announced; growing fails where the process has no room left.
 //! 2. What was charged is given back when the last holder of the bytes drops them: sent, refused or
 //!    abandoned.
-//! 3. Bodies that nobody vouches for have shares of their own ([`Share`]), so that they cannot keep
+//! 3. All bodies of one principal together take half of the room at most, lest one token's keep out
+//!    everybody else's.
+//! 4. Bodies that nobody vouches for have shares of their own ([`Share`]), so that they cannot keep
 //!    out those of callers.
 //!
 //! What a connection reads ahead is not counted, nor as much again of each body: that is bounded by
 //! the number of connections, and short calls go on when there is no room for long ones.
+
+mod holders;
 
 use std::{
     fmt,
@@ -21,9 +25,13 @@ use std::{
 use bytes::Bytes;
 use prometheus::{IntCounter, IntGauge};
 
+use self::holders::Holders;
+use super::tally::Key;
+
 /// The bytes in memory now.
 pub struct Buffered {
     all: AtomicUsize,
+    holders: Holders,
     anonymous: AtomicUsize,
     refused: AtomicUsize,
     gauge: IntGauge,
@@ -35,6 +43,8 @@ pub struct Buffered {
 pub struct Room {
     buffered: Arc<Buffered>,
     max_bytes: usize,
+    /// Whose bytes they are.
+    holder: Option<Key>,
 }
 
 /// Whose body is read although nobody vouches for it.
@@ -48,13 +58,19 @@ pub enum Share {
 
 /// There is no room left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no room for more bytes: listen.limits.max_buffered_bytes")]
-pub struct NoRoom;
+pub enum NoRoom {
+    /// For anybody.
+    #[error("no room for more bytes: listen.limits.max_buffered_bytes")]
+    OfAll,
+    /// For this principal.
+    #[error("the caller's bodies hold half of listen.limits.max_buffered_bytes already")]
+    OfHolder,
+}
 
 impl Buffered {
     pub(super) fn new(gauge: IntGauge, refusals: IntCounter) -> Arc<Self> {
-        let zero = AtomicUsize::default;
-        Arc::new(Self { all: zero(), anonymous: zero(), refused: zero(), gauge, refusals })
+        let (zero, holders) = (AtomicUsize::default, Holders::default());
+        Arc::new(Self { all: zero(), holders, anonymous: zero(), refused: zero(), gauge, refusals })
     }
 
     /// How many there are.
@@ -73,7 +89,10 @@ impl Buffered {
         self.gauge.add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn give_back(&self, holder: Option<Key>, bytes: usize) {
+        if let Some(holder) = holder {
+            self.holders.give_back(holder, bytes);
+        }
         self.all.fetch_sub(bytes, Ordering::Relaxed);
         self.gauge.sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
@@ -88,7 +107,14 @@ impl fmt::Debug for Buffered {
 impl Room {
     /// Room for so many bytes, those of other configurations among them.
     pub fn new(buffered: &Arc<Buffered>, max_bytes: usize) -> Self {
-        Self { buffered: Arc::clone(buffered), max_bytes }
+        Self { buffered: Arc::clone(buffered), max_bytes, holder: None }
+    }
+
+    /// The same room, for the bytes of one principal when it is known.
+    #[must_use]
+    pub fn of(&self, holder: Option<Key>) -> Self {
+        let Self { buffered, max_bytes, .. } = self;
+        Self { buffered: Arc::clone(buffered), max_bytes: *max_bytes, holder }
     }
 
     /// An empty buffer that is not to become longer than this.
@@ -141,13 +167,22 @@ impl Charge {
     }
 
     fn change_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let Room { buffered, max_bytes } = &self.room;
+        let Room { buffered, max_bytes, holder } = &self.room;
         let Some(more) = bytes.checked_sub(self.bytes) else {
-            buffered.give_back(self.bytes - bytes);
+            buffered.give_back(*holder, self.bytes - bytes);
             self.bytes = bytes;
             return Ok(());
         };
-        add_within(&buffered.all, more, *max_bytes)?;
+        if let Some(holder) = *holder
+            && !buffered.holders.take(holder, self.bytes, more, max_bytes / 2)
+        {
+            return Err(NoRoom::OfHolder);
+        }
+        add_within(&buffered.all, more, *max_bytes).inspect_err(|_| {
+            if let Some(holder) = *holder {
+                buffered.holders.give_back(holder, more);
+            }
+        })?;
         buffered.add(more);
         self.bytes = bytes;
         Ok(())
@@ -157,7 +192,7 @@ impl Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.room.buffered.give_back(self.bytes);
+            self.room.buffered.give_back(self.room.holder, self.bytes);
         }
     }
 }
@@ -237,7 +272,10 @@ impl AsRef<[u8]> for Buffer {
 
 fn add_within(counter: &AtomicUsize, more: usize, max: usize) -> Result<(), NoRoom> {
     let add = |now: usize| now.checked_add(more).filter(|sum| *sum <= max);
-    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).map(drop).map_err(|_| NoRoom)
+    counter
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+        .map(drop)
+        .map_err(|_| NoRoom::OfAll)
 }
 
 /// Up to here a buffer is not counted: as much as a connection reads ahead.
@@ -290,14 +328,35 @@ mod tests {
         let room = room(10_000);
         let (mut one, mut other) = (room.buffer(9000), room.buffer(9000));
         one.extend(&[0; 9000]).unwrap();
-        assert_eq!(other.extend(&[0; 9000]), Err(NoRoom));
+        assert_eq!(other.extend(&[0; 9000]), Err(NoRoom::OfAll));
         assert!(other.is_empty());
         other.extend(&[0; 8000]).unwrap();
-        assert_eq!(other.extend(&[0; 1000]), Err(NoRoom));
+        assert_eq!(other.extend(&[0; 1000]), Err(NoRoom::OfAll));
         assert_eq!((other.len(), room.buffered.refusals.get()), (8000, 2));
         drop(one);
         other.extend(&[0; 1000]).unwrap();
         assert_eq!(room.buffered.bytes(), 9000);
+    }
+
+    #[test]
+    fn one_holder_leaves_half_of_the_room() {
+        let room = room(40_000);
+        let (one, other) = (room.of(Some(Key::new(1))), room.of(Some(Key::new(2))));
+        let held = one.hold(Bytes::from(vec![0; 15_000])).unwrap();
+        assert_eq!(one.hold(Bytes::from(vec![0; 5001])), Err(NoRoom::OfHolder));
+        let more = one.hold(Bytes::from(vec![0; 5000])).unwrap();
+        let others = other.hold(Bytes::from(vec![0; 20_000])).unwrap();
+        assert_eq!(room.hold(Bytes::from(vec![0; 1])), Err(NoRoom::OfAll));
+        drop(held);
+        assert_eq!(room.buffered.bytes(), 25_000);
+        // Refused for want of room, nothing stays counted for it.
+        let third = room.of(Some(Key::new(3)));
+        assert_eq!(third.hold(Bytes::from(vec![0; 15_001])), Err(NoRoom::OfAll));
+        assert_eq!(room.buffered.holders.len(), 2);
+        drop((more, others));
+        assert_eq!((room.buffered.bytes(), room.buffered.holders.len()), (0, 0));
+        assert!(one.hold(Bytes::from(vec![0; 40_000])).is_ok(), "its only body");
+        assert_eq!(room.buffered.refusals.get(), 3);
     }
 
     #[test]
@@ -332,7 +391,7 @@ mod tests {
         let room = room(10_000);
         let mut charge = room.nothing();
         charge.grow_to(6000).unwrap();
-        assert_eq!(charge.grow_to(16_000), Err(NoRoom));
+        assert_eq!(charge.grow_to(16_000), Err(NoRoom::OfAll));
         assert_eq!(room.buffered.bytes(), 6000, "what it had");
         charge.grow_to(1000).unwrap();
         assert_eq!(room.buffered.bytes(), 1000);

@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use crate::harness::{
     NOTES, World, assert_answered,
     client::{Call, RawClient},
-    clock::{eventually, within},
+    clock::{eventually, eventually_heard, within},
     json,
     upstream::Reply,
 };
@@ -26,21 +26,11 @@ fn call_of(world: &World, bytes: usize) -> Call {
     world.authorized().body(FRAME.replace(r#""x":"""#, &format!(r#""x":"{text}""#)))
 }
 
-async fn buffered(world: &World) -> f64 {
-    world.gateway.metric("gatehouse_buffered_bytes").await
-}
-
-const REFUSALS: &str = r#"gatehouse_limit_refusals_total{limit="no_room_to_buffer"}"#;
-
-/// S04: many long uploads at once: together they take no more than the room there is; those that
-/// find none are refused, the others and short calls are served.
-#[tokio::test]
-async fn uploads_at_once_take_no_more_than_the_room_there_is() {
-    let world = with_room_for(8).await;
-    let bytes = call_of(&world, MIB).bytes();
+/// Sends calls at once, each but for its last byte; yields those that were not cut off.
+fn uploads<'a>(world: &World, calls: impl Iterator<Item = &'a Call>) -> JoinSet<Option<RawClient>> {
     let mut sending = JoinSet::new();
-    for _ in 0..64 {
-        let (address, bytes) = (world.gateway.address(), bytes.clone());
+    for call in calls {
+        let (address, bytes) = (world.gateway.address(), call.bytes());
         sending.spawn(async move {
             let mut client = RawClient::connect(address).await;
             let all_but_one = bytes.len() - 1;
@@ -53,6 +43,25 @@ async fn uploads_at_once_take_no_more_than_the_room_there_is() {
             Some(client)
         });
     }
+    sending
+}
+
+async fn buffered(world: &World) -> f64 {
+    world.gateway.metric("gatehouse_buffered_bytes").await
+}
+
+const REFUSALS: &str = r#"gatehouse_limit_refusals_total{limit="no_room_to_buffer"}"#;
+
+/// S04: many long uploads at once: together they take no more than the room there is; those that
+/// find none are refused, the others and short calls are served.
+#[tokio::test]
+async fn uploads_at_once_take_no_more_than_the_room_there_is() {
+    let world = with_room_for(8).await;
+    // Of two principals: one alone takes half.
+    let other = world.authorization_server.mint(&world.claims().subject("another"));
+    let calls =
+        [call_of(&world, MIB), call_of(&world, MIB).without("Authorization").bearer(&other)];
+    let mut sending = uploads(&world, calls.iter().cycle().take(64));
     let mut clients = Vec::new();
     while let Some(client) = within("an upload", sending.join_next()).await {
         clients.extend(client.unwrap());
@@ -72,6 +81,36 @@ async fn uploads_at_once_take_no_more_than_the_room_there_is() {
     }
     assert!(answered > 0);
     world.gateway.counts(REFUSALS, f64::from(64 - answered)).await;
+    world.gateway.counts("gatehouse_buffered_bytes", 0.0).await;
+}
+
+/// S04: however much one token's bodies hold, another's find room.
+#[tokio::test]
+async fn bodies_of_one_principal_leave_room_for_others() {
+    let world = with_room_for(8).await;
+    let call = call_of(&world, MIB);
+    let mut sending = uploads(&world, std::iter::repeat_n(&call, 32));
+    let mut clients = Vec::new();
+    while let Some(client) = within("an upload", sending.join_next()).await {
+        clients.extend(client.unwrap());
+    }
+    // Whoever is not refused will hold a whole MiB, and four are all that one principal may hold.
+    let refused =
+        eventually_heard("most are refused", async || match world.gateway.metric(REFUSALS).await {
+            refused if refused >= 28.0 => Ok(refused),
+            refused => Err(format!("{refused} are")),
+        })
+        .await;
+    let held = buffered(&world).await / 1_048_576.0;
+    assert!(0.0 < held && held <= 4.0, "{refused} were refused, {held} MiB held");
+    let other = world.authorization_server.mint(&world.claims().subject("another"));
+    for _ in 0..3 {
+        assert_answered(
+            &call_of(&world, 3 * MIB).without("Authorization").bearer(&other).send().await,
+        );
+    }
+    world.gateway.counts(REFUSALS, refused).await;
+    drop(clients);
     world.gateway.counts("gatehouse_buffered_bytes", 0.0).await;
 }
 

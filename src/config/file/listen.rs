@@ -101,7 +101,8 @@ section! {
         /// rules a body is held in memory as a whole.
         max_body_bytes: Count = 4_194_304,
         /// Bytes of bodies held in memory at once, in the whole process: requests that are read
-        /// whole, and lists that are filtered; where there is no room the answer is 503.
+        /// whole, and lists that are filtered; where there is no room the answer is 503. Those of
+        /// one principal take half of it at most, unless it is one body alone.
         max_buffered_bytes: Count = 134_217_728,
         /// Time for a request head to arrive.
         /// From 1ms to 10m, a TLS handshake before it included. A connection that says nothing is
