@@ -278,7 +278,8 @@ impl Serving {
         let views = Balance::new(sockets.len());
         for (index, (socket, (balance, inbox))) in sockets.into_iter().zip(views).enumerate() {
             let worker = Worker { index, tasks: TaskTracker::new(), drain: self.drain.clone() };
-            let gateway = Gateway::new(Arc::clone(&self.in_force), worker, Arc::clone(&self.clock));
+            let (clock, panics) = (Arc::clone(&self.clock), self.metrics.panics.clone());
+            let gateway = Gateway::new(Arc::clone(&self.in_force), worker, clock, panics);
             let service = Service {
                 gateway,
                 tls: self.handshakes.clone(),

@@ -12,6 +12,7 @@
 
 mod answer;
 mod body;
+mod contained;
 mod head;
 mod ids;
 mod judge;
@@ -26,11 +27,13 @@ use std::{net::IpAddr, pin::pin, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::{Body, Incoming};
+use prometheus::IntCounter;
 use tracing::warn;
 
 pub use self::answer::GatewayBody;
 use self::{
     answer::Context,
+    contained::contained,
     head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::{Asked, Record},
@@ -61,6 +64,7 @@ pub struct Gateway {
     worker: Worker,
     clock: Arc<dyn Clock>,
     ids: Ids,
+    panics: IntCounter,
 }
 
 /// What the listener knows of a request beyond its head.
@@ -91,8 +95,15 @@ impl Peer {
 
 impl Gateway {
     /// A gateway over what is in force.
-    pub fn new(in_force: Arc<InForce>, worker: Worker, clock: Arc<dyn Clock>) -> Self {
-        Self { in_force, worker, clock, ids: Ids::new() }
+    ///
+    /// `panics` counts requests that ended in one.
+    pub fn new(
+        in_force: Arc<InForce>,
+        worker: Worker,
+        clock: Arc<dyn Clock>,
+        panics: IntCounter,
+    ) -> Self {
+        Self { in_force, worker, clock, ids: Ids::new(), panics }
     }
 
     /// Answers one request.
@@ -138,7 +149,8 @@ impl Gateway {
                     source,
                     in_flight: None,
                 });
-                self.serve(&snapshot, head, &mut body, &mut record).await
+                let serving = pin!(self.serve(&snapshot, head, &mut body, &mut record));
+                contained(serving, &self.panics).await
             }
             Err(inadmissible) => Err(inadmissible.into()),
         };

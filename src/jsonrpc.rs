@@ -19,6 +19,8 @@ pub use self::glance::Glance;
 pub enum ErrorCode {
     /// -32020: headers say something else than the body (MCP 2026-07-28).
     HeaderMismatch,
+    /// -32603: a defect of ours.
+    InternalError,
     /// -32602.
     InvalidParams,
     /// -32600.
@@ -38,6 +40,7 @@ impl ErrorCode {
     pub fn number(self) -> i32 {
         match self {
             Self::HeaderMismatch => -32020,
+            Self::InternalError => -32603,
             Self::InvalidParams => -32602,
             Self::InvalidRequest => -32600,
             Self::MethodNotFound => -32601,

@@ -15,9 +15,10 @@ use std::{
     borrow::Cow,
     fmt::Write as _,
     io::{self, Write},
+    panic, thread,
 };
 
-use tracing::Level;
+use tracing::{Level, error};
 use tracing_subscriber::{
     filter::LevelFilter, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
@@ -60,6 +61,17 @@ pub fn start(
             .try_init(),
     };
     log
+}
+
+/// Has panics logged, of whatever thread, instead of written to standard error.
+///
+/// Their place alone: a message may quote what the code worked on, a token among it.
+pub fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = thread::current();
+        error!(place, thread = thread.name().unwrap_or_default(), "a defect: panicked");
+    }));
 }
 
 /// The log's thread, as the process that ends needs it.

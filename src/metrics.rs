@@ -66,6 +66,9 @@ macro_rules! metrics {
     (@new Gauge, $name:literal, $help:expr, $labels:tt) => {
         Gauge::new($name, $help)
     };
+    (@new IntCounter, $name:literal, $help:expr, $labels:tt) => {
+        IntCounter::new($name, $help)
+    };
     (@new IntGauge, $name:literal, $help:expr, $labels:tt) => {
         IntGauge::new($name, $help)
     };
@@ -118,6 +121,8 @@ metrics! {
     limit_refusals: IntCounterVec = "gatehouse_limit_refusals_total" ["limit"],
     /// Bytes of bodies held in memory now.
     buffered_bytes: IntGauge = "gatehouse_buffered_bytes" [],
+    /// Requests that were answered 500 because serving them panicked: a defect of the gateway's own.
+    panics: IntCounter = "gatehouse_panics_total" [],
     /// TLS handshakes with clients, by how they ended.
     /// They are `done`, or ended by `failed`, `timeout`, `plaintext` (the client spoke HTTP).
     tls_handshakes: IntCounterVec = "gatehouse_tls_handshakes_total" ["outcome"],

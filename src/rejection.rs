@@ -62,6 +62,9 @@ pub enum Rejection {
     /// The head is ambiguous or too large.
     #[error(transparent)]
     Inadmissible(#[from] Inadmissible),
+    /// Serving it panicked.
+    #[error("a defect of the gateway's own ended this request: the log names the place")]
+    Internal,
     /// The body is no request that could be judged.
     #[error(transparent)]
     Operation(#[from] OperationError),
@@ -122,6 +125,10 @@ impl Rejection {
             }
             Self::Forward(error) => forward_row(error),
             Self::Inadmissible(error) => inadmissible_row(*error),
+            Self::Internal => {
+                Row::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error", "internal_error")
+                    .code(ErrorCode::InternalError)
+            }
             Self::Operation(error) => operation::operation_row(error),
             Self::Overloaded => Row::unavailable("Overloaded", "overloaded"),
             Self::RateLimited(_) => Row::too_many("rate_limited"),
@@ -141,6 +148,7 @@ impl Rejection {
             | Self::DocumentUnavailable
             | Self::Forward(_)
             | Self::Inadmissible(_)
+            | Self::Internal
             | Self::Operation(_)
             | Self::Overloaded
             | Self::RateLimited(_)
@@ -152,7 +160,7 @@ impl Rejection {
     /// Whether the connection must close: framing cannot be trusted, or a body was left unread.
     pub fn closes(&self) -> bool {
         let is_about_a_body = matches!(self, Self::Body(_) | Self::Forward(ForwardError::Body(_)));
-        is_about_a_body || matches!(self, Self::Inadmissible(_) | Self::Overloaded)
+        is_about_a_body || matches!(self, Self::Inadmissible(_) | Self::Internal | Self::Overloaded)
     }
 
     /// The route whose web origins may read the refusal; `None` for one that no page may read.

@@ -34,6 +34,7 @@ pub fn serve(loaded: Loaded, source: Source, files: Files) -> u8 {
     let telemetry = &settings.telemetry;
     let (out, has_colour) = (io::stdout(), io::stdout().is_terminal());
     let log = logging::start(telemetry.log_format, telemetry.log_level, out, has_colour);
+    logging::log_panics();
     log_warnings(&warnings);
     let served = run(settings, source, files);
     log.flush();

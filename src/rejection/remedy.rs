@@ -27,6 +27,7 @@ impl Rejection {
             Self::DocumentUnavailable => SERVER_DOWN,
             Self::Forward(error) => of_forwarding(error),
             Self::Inadmissible(error) => of_head(*error),
+            Self::Internal => "Report it, with the line of the log that names the place.",
             Self::Operation(error) => of_operation(error),
             Self::Overloaded => {
                 "Raise listen.limits.max_connections, or add replicas; the client comes back by itself."

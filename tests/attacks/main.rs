@@ -29,6 +29,7 @@ mod metadata;
 mod mirrors;
 mod oracle;
 mod origins;
+mod panics;
 mod passthrough;
 mod pipelines;
 mod proxy_protocol;

@@ -103,8 +103,8 @@ pub(super) fn stage(rejection: &Rejection) -> Stage {
             }
         },
         Rejection::Session(_) => Stage::Session,
-        // Not rehearsed: what others do at that moment is not known.
-        Rejection::Busy(_) | Rejection::RateLimited(_) => Stage::Rate,
+        // Not rehearsed: what others do at that moment, or a defect would, is not known.
+        Rejection::Busy(_) | Rejection::Internal | Rejection::RateLimited(_) => Stage::Rate,
     }
 }
 

@@ -21,7 +21,7 @@ use std::{
 
 use gatehouse::{
     app::App,
-    clock::{Clock, ManualClock, SystemClock},
+    clock::{Clock, SystemClock},
     config::{self, Environment, Loaded, Overrides, Problem},
     reload::Outcome,
 };
@@ -160,8 +160,8 @@ impl TestGateway {
 }
 
 impl Start<'_> {
-    pub(crate) fn clock(self, clock: &Arc<ManualClock>) -> Self {
-        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+    pub(crate) fn clock<C: Clock>(self, clock: &Arc<C>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::<C>::clone(clock);
         Self { clock, ..self }
     }
 
