@@ -24,6 +24,7 @@ pub mod request_body;
 pub mod response_body;
 pub mod session;
 
+mod dial;
 mod ending;
 mod response;
 mod response_head;

@@ -20,17 +20,16 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
 
-use super::request_body::RequestBody;
+use super::{dial::Dialer, request_body::RequestBody};
 use crate::clock::Clock;
 
 /// Idle connections of one worker to one upstream.
 #[derive(Debug)]
 pub struct Pool {
-    address: Box<str>,
+    dialer: Dialer,
     tls: Option<Tls>,
     connect_timeout: Duration,
     clock: Arc<dyn Clock>,
@@ -129,7 +128,8 @@ impl Pool {
         connect_timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { address: address.into(), tls, connect_timeout, clock, idle: Mutex::default() }
+        let dialer = Dialer::new(address, Arc::clone(&clock));
+        Self { dialer, tls, connect_timeout, clock, idle: Mutex::default() }
     }
 
     /// How many connections wait for their next request.
@@ -174,7 +174,7 @@ impl Pool {
     }
 
     async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError> {
-        let stream = TcpStream::connect(&*self.address).await?;
+        let stream = self.dialer.connect(self.connect_timeout).await?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         match &self.tls {
