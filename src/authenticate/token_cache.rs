@@ -241,6 +241,9 @@ impl<A> Drop for Flight<A> {
 const MAX_FLIGHTS: usize = 512;
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

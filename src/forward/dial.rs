@@ -127,6 +127,7 @@ mod tests {
         Err(io::Error::other("no such name"))
     }
 
+    /// S10: a name that flaps, and one that is gone for a minute.
     #[test]
     fn last_addresses_serve_while_the_name_cannot_be_looked_up() {
         let (dialer, clock) = dialer("mcp.example:80");

@@ -2,7 +2,7 @@
 //!
 //! Rows of group T that are proven elsewhere: T02 in `integration::operators`, T04 in `streams`, T06 and
 //! T08 in `faults`, T13 in `slow_peers`; T01, T02, T03, T05, T11 and T12
-//! under load in `tests/soak`. T14 is not: nothing here simulates a scheduler.
+//! under load in `tests/soak`. T14 in `gatehouse::authenticate::token_cache`.
 
 use std::{fs, time::Duration};
 

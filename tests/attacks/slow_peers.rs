@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use crate::{
     harness::{
         NOTES, PING, World, assert_answered,
-        client::RawClient,
+        client::{Call, RawClient},
         clock::within,
         raw::Reader,
         upstream::{Feed, Reply},
@@ -186,4 +186,30 @@ async fn half_closed_client_costs_nothing() {
     writer.shutdown().await.unwrap();
     feed.gone().await;
     within("the end", async { while reader.more().await {} }).await;
+}
+
+/// P08: scrapers that take nothing hold no lock: calls are counted and answered, and others scrape.
+#[tokio::test]
+async fn scrapers_that_take_nothing_hold_up_nobody() {
+    // So many series that a scrape does not fit into the buffers of a socket.
+    let mut yaml = NOTES.to_owned();
+    for number in 0..900 {
+        let name = format!("{number}{}", "x".repeat(58));
+        let route = format!("  r{name}: {{path: /{number}, upstream: UPSTREAM, access: public}}\n");
+        yaml.push_str(&route);
+    }
+    let world = World::with(&yaml).await;
+    let mut scrapers = Vec::new();
+    for _ in 0..8 {
+        let mut scraper = RawClient::connect(world.gateway.admin()).await;
+        scraper.send(&Call::new(world.gateway.admin(), "GET", "/metrics").bytes()).await;
+        scrapers.push(scraper);
+    }
+    for _ in 0..100 {
+        assert_answered(&world.authorized().send().await);
+    }
+    let counted = r#"gatehouse_requests_total{method="POST",route="notes",status="200"}"#;
+    world.gateway.counts(counted, 100.0).await;
+    let scrape = scrapers[0].response().await;
+    assert!(scrape.body.len() > 4 << 20, "{} bytes fit into the buffers", scrape.body.len());
 }
