@@ -5,9 +5,13 @@
 //!    [`AuthorizationServerMetrics`]), so that counting costs an addition.
 //! 3. A metric's doc comment is its help text.
 
+mod authorization_server;
 mod reference;
 
-pub use reference::reference;
+pub use self::{
+    authorization_server::{AuthorizationServerMetrics, KeySetMetrics},
+    reference::reference,
+};
 
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -100,6 +104,10 @@ metrics! {
     /// Seconds an introspection or userinfo request took.
     introspection_duration: HistogramVec =
         "gatehouse_introspection_duration_seconds" ["authorization_server"],
+    /// Whether an authorization server leaves introspection and userinfo requests unanswered, and is
+    /// sent one a second until it answers: 1, else 0.
+    authorization_server_suspended: IntGaugeVec =
+        "gatehouse_authorization_server_suspended" ["authorization_server"],
     /// Fetches of key sets, by how they ended: `changed`, `unchanged`, `unusable` (the old goes on),
     /// `error`, `timeout`.
     jwks_refreshes: IntCounterVec =
@@ -177,51 +185,6 @@ impl Metrics {
             active_streams: self.active_streams.with_label_values(&[route]),
         }
     }
-
-    /// The series of one authorization server.
-    pub fn authorization_server(&self, name: &str) -> AuthorizationServerMetrics {
-        let lookup = |result| self.token_cache_lookups.with_label_values(&[name, result]);
-        let request = |outcome| self.introspection_requests.with_label_values(&[name, outcome]);
-        AuthorizationServerMetrics {
-            hit: lookup("hit"),
-            negative_hit: lookup("negative_hit"),
-            miss: lookup("miss"),
-            coalesced: lookup("coalesced"),
-            stale: lookup("stale"),
-            entries: self.token_cache_entries.with_label_values(&[name]),
-            active: request("active"),
-            inactive: request("inactive"),
-            error: request("error"),
-            timeout: request("timeout"),
-            duration: self.introspection_duration.with_label_values(&[name]),
-            key_set: self.key_set(name),
-        }
-    }
-}
-
-impl Metrics {
-    /// The series of the key set of one authorization server.
-    pub fn key_set(&self, name: &str) -> KeySetMetrics {
-        let refresh = |outcome| self.jwks_refreshes.with_label_values(&[name, outcome]);
-        KeySetMetrics {
-            changed: refresh("changed"),
-            unchanged: refresh("unchanged"),
-            unusable: refresh("unusable"),
-            error: refresh("error"),
-            timeout: refresh("timeout"),
-        }
-    }
-}
-
-/// The series of the key set of one authorization server, looked up once.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each field is the label value of the same name")]
-pub struct KeySetMetrics {
-    pub changed: IntCounter,
-    pub unchanged: IntCounter,
-    pub unusable: IntCounter,
-    pub error: IntCounter,
-    pub timeout: IntCounter,
 }
 
 /// The series of one route, looked up once.
@@ -302,24 +265,6 @@ impl RouteMetrics {
             counter.inc();
         }
     }
-}
-
-/// The series of one authorization server, looked up once.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each field is the label value of the same name")]
-pub struct AuthorizationServerMetrics {
-    pub hit: IntCounter,
-    pub negative_hit: IntCounter,
-    pub miss: IntCounter,
-    pub coalesced: IntCounter,
-    pub stale: IntCounter,
-    pub entries: IntGauge,
-    pub active: IntCounter,
-    pub inactive: IntCounter,
-    pub error: IntCounter,
-    pub timeout: IntCounter,
-    pub duration: Histogram,
-    pub key_set: KeySetMetrics,
 }
 
 /// How a request sent upstream ended.

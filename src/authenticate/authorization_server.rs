@@ -11,6 +11,7 @@
 //! What a token may do is not its business, nor which server a token belongs to.
 
 mod asking;
+mod breaker;
 mod search;
 mod unavailable;
 
@@ -22,6 +23,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::breaker::Breaker;
 pub use self::unavailable::Unavailable;
 use super::{
     asker::Asker,
@@ -60,6 +62,7 @@ pub struct AuthorizationServer {
     verifier: Option<Arc<JwtVerifier>>,
     cache: TokenCache,
     flights: Flights<Knowledge>,
+    breaker: Breaker,
     all_inactive_so_far: AtomicU32,
     needs_whole_document: bool,
     /// Ends the search for metadata when nobody needs the server any more.
@@ -105,6 +108,7 @@ impl Drop for AuthorizationServer {
     fn drop(&mut self) {
         // Nobody asks for a successor's number in between: it is set whenever it is read.
         self.metrics.entries.set(0);
+        self.metrics.suspended.set(0);
     }
 }
 
@@ -160,6 +164,7 @@ impl AuthorizationServer {
             discovered: ArcSwapOption::empty(),
             last_failure: ArcSwapOption::empty(),
             flights: Flights::default(),
+            breaker: Breaker::default(),
             all_inactive_so_far: AtomicU32::new(0),
             needs_whole_document,
             _search: gone.clone().drop_guard(),
@@ -268,6 +273,7 @@ impl AuthorizationServer {
         let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
         let entries = self.cache.len().saturating_add(verified);
         self.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.metrics.suspended.set(self.breaker.is_open().into());
     }
 
     /// What is known of a token without asking anybody; `None` when it must be found out.

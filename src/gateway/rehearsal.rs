@@ -270,6 +270,7 @@ fn blamed(rejection: &Rejection) -> Option<String> {
         | Unavailable::Lost
         | Unavailable::NoTokenEndpoint
         | Unavailable::NotYet
+        | Unavailable::Suspended
         | Unavailable::TokenRequest(_)
         | Unavailable::TooMany
         | Unavailable::Userinfo(_) => "access_tokens",

@@ -14,7 +14,7 @@ use crate::harness::{
     upstream::Feed,
 };
 
-/// Q13: a question that was asked with the old secret is answered, and the next has the new one.
+/// Q13, J35: a question that was asked with the old secret is answered, and the next has the new one.
 #[tokio::test]
 async fn question_under_way_survives_a_rotated_secret() {
     let world = World::start().await;
@@ -72,7 +72,7 @@ async fn rotated_secret_ends_no_stream_of_a_signed_token() {
     assert_eq!(world.call().bearer(&token).send().await.status, 401);
 }
 
-/// I10: another issuer under the same name begins without anything that was learnt of the first.
+/// I10, J35: another issuer under the same name begins without anything that was learnt of the first.
 #[tokio::test]
 async fn another_issuer_of_the_same_name_remembers_nothing() {
     let world = World::start().await;

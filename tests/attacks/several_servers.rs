@@ -1,12 +1,16 @@
 //! Several authorization servers: no token, no answer and no subject of one passes for another's.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use gatehouse::clock::ManualClock;
 use serde_json::{Value, json};
 
 use crate::{
     harness::{
         Parties, World, assert_answered,
         authorization_server::{Answer, StubAuthorizationServer},
+        gateway::TestGateway,
         jwt::SigningKey,
         raw::RawResponse,
         token::now,
@@ -215,3 +219,51 @@ async fn key_of_one_issuer_signs_nothing_for_another() {
     assert_answered(&call(&world, "/notes", &other.token(&of_partner)).await);
     assert_answered(&call(&world, "/notes", &corp.token(&of_corp)).await);
 }
+
+/// J37, J16: a server that leaves questions unanswered is asked once a second, and the tokens of the
+/// next one wait for it no longer; once it answers it is asked as before.
+#[tokio::test]
+async fn server_that_hangs_holds_up_the_next_one_for_a_while_only() {
+    let (parties, partner) = (Parties::start().await, StubAuthorizationServer::start().await);
+    let clock = Arc::new(ManualClock::new());
+    let patience = "client: {id: gatehouse, secret: introspection-secret}\n    introspection: {timeout: 100ms}\n  partner:";
+    let yaml = TWO.replace("PARTNER", partner.issuer());
+    let yaml =
+        yaml.replace("client: {id: gatehouse, secret: introspection-secret}\n  partner:", patience);
+    let gateway = TestGateway::prepare(&parties.fill(&yaml)).clock(&clock).start();
+    gateway.ready().await;
+    let Parties { authorization_server: corp, upstream } = parties;
+    let world = World { gateway, authorization_server: corp, upstream };
+    let corp = &world.authorization_server;
+    corp.hold();
+    let partners = async || {
+        let token = partner.mint(&world.claims());
+        assert_answered(&call(&world, "/notes", &token).await);
+    };
+    for _ in 0..5 {
+        partners().await;
+    }
+    assert_eq!(corp.introspection_count(), 5);
+    world.gateway.counts(SUSPENDED, 1.0).await;
+    for second in 0..3 {
+        for _ in 0..5 {
+            partners().await;
+        }
+        assert_eq!(corp.introspection_count(), 5 + second, "asked once a second");
+        // Fail closed: nobody says that it is good.
+        let own = corp.mint(&world.claims());
+        let response = call(&world, "/corp", &own).await;
+        assert_eq!((response.status, response.header("www-authenticate")), (503, None));
+        clock.advance(std::time::Duration::from_secs(1));
+        partners().await;
+    }
+    corp.release();
+    clock.advance(std::time::Duration::from_secs(1));
+    for _ in 0..3 {
+        let own = corp.mint(&world.claims());
+        assert_answered(&call(&world, "/corp", &own).await);
+    }
+    world.gateway.counts(SUSPENDED, 0.0).await;
+}
+
+const SUSPENDED: &str = r#"gatehouse_authorization_server_suspended{authorization_server="corp"}"#;

@@ -3,7 +3,8 @@
 //! 1. A token is asked about at most once at a time; see
 //!    [`token_cache`](crate::authenticate::token_cache).
 //! 2. No source has more than its share of the questions under way.
-//! 3. Answers are remembered, failures never. While the server fails an older answer may serve
+//! 3. A server that leaves questions unanswered is asked less ([`breaker`](super::breaker)).
+//! 4. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{AuthorizationServer, Knowledge, Reason, Unavailable};
 use crate::{
@@ -45,6 +46,9 @@ impl AuthorizationServer {
             let knowledge = await_answer(answer).await;
             self.note(&knowledge, since, true);
             return self.or_stale(knowledge, &digest);
+        }
+        if !self.breaker.admits(self.clock.instant()) {
+            return self.or_stale(Knowledge::Unavailable(Unavailable::Suspended), &digest);
         }
         // Whoever waits for half of the time has as much again for the answer.
         let patience = self.settings.introspection.timeout / 2;
@@ -122,6 +126,7 @@ impl AuthorizationServer {
         let answer = self.put_question(&discovered, &token).await;
         let now = self.clock.instant();
         self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
+        self.note_answer(&answer, now);
         let knowledge = match answer {
             Ok(Introspected::Active(facts)) => {
                 self.metrics.active.inc();
@@ -169,24 +174,23 @@ impl AuthorizationServer {
         answer.map_err(|error| Unavailable::Introspection(Arc::new(error)))
     }
 
+    /// Whether it is to be asked on, by how a question ended.
+    fn note_answer(&self, answer: &Result<Introspected, Unavailable>, now: Instant) {
+        let authorization_server = &*self.settings.name;
+        if answer.as_ref().is_err_and(is_timeout) {
+            if self.breaker.timed_out(now) {
+                warn!(
+                    authorization_server,
+                    "it does not answer: asked once a second until it does"
+                );
+            }
+        } else if self.breaker.answered() {
+            info!(authorization_server, "it answers again");
+        }
+    }
+
     fn count_failure(&self, unavailable: &Unavailable) {
-        let is_timeout = match unavailable {
-            Unavailable::Introspection(error) => {
-                matches!(**error, IntrospectionError::Outbound(OutboundError::Timeout))
-            }
-            Unavailable::Userinfo(error) => {
-                matches!(**error, UserinfoError::Outbound(OutboundError::Timeout))
-            }
-            Unavailable::Busy(_)
-            | Unavailable::Discovery(_)
-            | Unavailable::KeySet(_)
-            | Unavailable::Lost
-            | Unavailable::NoTokenEndpoint
-            | Unavailable::NotYet
-            | Unavailable::TokenRequest(_)
-            | Unavailable::TooMany => false,
-        };
-        if is_timeout { self.metrics.timeout.inc() } else { self.metrics.error.inc() }
+        if is_timeout(unavailable) { self.metrics.timeout.inc() } else { self.metrics.error.inc() }
     }
 
     /// A client that may not introspect is told "inactive" of every token (RFC 7662 section 2.2).
@@ -204,6 +208,27 @@ impl AuthorizationServer {
                  introspect these tokens at all? Check its permissions at the authorization server"
             );
         }
+    }
+}
+
+/// Whether the server left the question unanswered for as long as it may.
+fn is_timeout(unavailable: &Unavailable) -> bool {
+    match unavailable {
+        Unavailable::Introspection(error) => {
+            matches!(**error, IntrospectionError::Outbound(OutboundError::Timeout))
+        }
+        Unavailable::Userinfo(error) => {
+            matches!(**error, UserinfoError::Outbound(OutboundError::Timeout))
+        }
+        Unavailable::Busy(_)
+        | Unavailable::Discovery(_)
+        | Unavailable::KeySet(_)
+        | Unavailable::Lost
+        | Unavailable::NoTokenEndpoint
+        | Unavailable::NotYet
+        | Unavailable::Suspended
+        | Unavailable::TokenRequest(_)
+        | Unavailable::TooMany => false,
     }
 }
 
