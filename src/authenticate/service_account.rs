@@ -3,8 +3,9 @@
 //!
 //! 1. Of several authorization servers on a route the first with a token endpoint is asked. While
 //!    an earlier one's metadata is not known nobody is: a secret goes to one server alone.
-//! 2. Asked for are the route's required scopes and its resource (RFC 8707 section 2), with
-//!    `client_secret_basic`; our own credentials are not involved.
+//! 2. Asked for are the scopes that the route publishes and its resource (RFC 8707 section 2), with
+//!    `client_secret_basic`; our own credentials are not involved. A server that grants all or
+//!    nothing is asked once more, for the required scopes alone.
 //! 3. A token obtained serves until shortly before it expires. One that is judged inactive or
 //!    expired before that is exchanged anew, but not right after it was obtained.
 //! 4. One exchange per account at a time; it outlives whoever asked first.
@@ -40,7 +41,7 @@ use crate::{
     clock::Clock,
     config::settings::ProtectedSettings,
     limits::questions::Question,
-    oauth::{BearerToken, ResourceIdentifier, Scope, TokenDigest},
+    oauth::{BearerToken, ResourceIdentifier, Scope, ScopeToken, TokenDigest},
 };
 
 /// What a route asks of an authorization server for its service accounts.
@@ -48,6 +49,8 @@ use crate::{
 pub(super) struct Wanted {
     pub(super) resource: ResourceIdentifier,
     pub(super) scope: Scope,
+    /// What the route requires of every request.
+    pub(super) least: Scope,
 }
 
 /// Why client credentials yielded no token.
@@ -110,8 +113,22 @@ impl Wanted {
     pub(super) fn new(settings: &ProtectedSettings) -> Option<Self> {
         settings.basic_client_credentials.then(|| Self {
             resource: settings.resource.clone(),
-            scope: settings.required_scopes.clone(),
+            scope: settings
+                .scopes_supported
+                .iter()
+                .filter(|scope| !is_offline(scope))
+                .cloned()
+                .collect(),
+            least: settings.required_scopes.clone(),
         })
+    }
+
+    /// The same with the required scopes alone, where that is less.
+    fn at_least(&self) -> Option<Self> {
+        let Self { resource, scope, least } = self;
+        let fewer =
+            || Self { resource: resource.clone(), scope: least.clone(), least: least.clone() };
+        (scope != least).then(fewer)
     }
 
     /// Each part after its length: no two accounts share one.
@@ -119,12 +136,18 @@ impl Wanted {
         let scope = self.scope.to_string();
         let (id, secret) = (account.id.as_str(), account.secret.expose());
         let mut bytes = Vec::new();
-        for part in [self.resource.as_str(), &scope, id, secret] {
+        let least = self.least.to_string();
+        for part in [self.resource.as_str(), &scope, &least, id, secret] {
             bytes.extend_from_slice(&part.len().to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());
         }
         TokenDigest::of(&bytes)
     }
+}
+
+/// OpenID Connect Core section 11: for clients that act for a user, and no scope of a resource.
+fn is_offline(scope: &ScopeToken) -> bool {
+    scope.as_str() == "offline_access"
 }
 
 impl Authenticator {
@@ -283,7 +306,14 @@ impl ServiceAccounts {
     ) {
         let Exchange { account, wanted, endpoint, digest, turn } = exchange;
         let learnt = self.clock.instant();
-        let answer = token_request::send(&self.outbound, &endpoint, &account, &wanted).await;
+        let ask =
+            async |wanted| token_request::send(&self.outbound, &endpoint, &account, wanted).await;
+        let mut answer = ask(&wanted).await;
+        if let (Err(TokenRequestError::Refused(INVALID_SCOPE)), Some(fewer)) =
+            (&answer, wanted.at_least())
+        {
+            answer = ask(&fewer).await;
+        }
         if !is_proven && !matches!(answer, Err(TokenRequestError::Refused(_))) {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
         }
@@ -292,6 +322,9 @@ impl ServiceAccounts {
             Ok(granted) => {
                 let life = granted.expires_in.unwrap_or(UNKNOWN_LIFE).min(LONGEST_LIFE);
                 let life = life.saturating_sub(MARGIN.min(life / 10)).max(SHORTEST_LIFE);
+                // Whoever is given the rest meanwhile need not wait until it expires.
+                let is_less = granted.scope.is_some_and(|granted| !granted.covers(&wanted.scope));
+                let life = if is_less { life.min(LIFE_OF_LESS) } else { life };
                 let token = granted.access_token;
                 let obtained = Obtained { token: token.clone(), learnt, until: learnt + life };
                 flight.remember(|| {
@@ -319,6 +352,10 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24);
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// Where the answer does not say (RFC 6749 section 5.1 recommends it).
 const UNKNOWN_LIFE: Duration = Duration::from_mins(1);
+/// Where less was granted than asked for.
+const LIFE_OF_LESS: Duration = Duration::from_mins(1);
+/// RFC 6749 section 5.2.
+const INVALID_SCOPE: &str = "invalid_scope";
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// How old a token is at least before another is asked for in its place.
 const SETTLING: Duration = Duration::from_secs(10);

@@ -18,7 +18,7 @@ use super::{
     outbound::{Answer, Outbound, OutboundError},
     service_account::Wanted,
 };
-use crate::oauth::BearerToken;
+use crate::oauth::{BearerToken, Scope};
 
 /// A token as granted.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Granted {
     pub access_token: BearerToken,
     /// How long it lives, when the server said so.
     pub expires_in: Option<Duration>,
+    /// What was granted, when the server said so; it must where that is not what was asked for.
+    pub scope: Option<Scope>,
 }
 
 /// Why no token was granted.
@@ -73,6 +75,7 @@ struct Response {
     access_token: String,
     token_type: String,
     expires_in: Option<Value>,
+    scope: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +110,9 @@ pub fn read(answer: &Answer) -> Result<Granted, TokenRequestError> {
         Value::String(text) => text.parse().ok(),
         Value::Array(_) | Value::Bool(_) | Value::Null | Value::Object(_) => None,
     });
-    Ok(Granted { access_token, expires_in: expires_in.map(Duration::from_secs) })
+    let scope = response.scope.as_ref().and_then(Value::as_str);
+    let scope = scope.and_then(|scope| Scope::parse(scope).ok());
+    Ok(Granted { access_token, expires_in: expires_in.map(Duration::from_secs), scope })
 }
 
 /// The error code, when it is about the client or what it wants (RFC 6749 section 5.2, RFC 8707
@@ -139,11 +144,12 @@ mod tests {
     #[test]
     fn request_names_scope_and_resource() {
         let resource = "https://mcp.example/notes".parse().unwrap();
-        let mut wanted = Wanted { resource, scope: crate::oauth::Scope::parse("a b").unwrap() };
+        let scope = Scope::parse("a b").unwrap();
+        let mut wanted = Wanted { resource, scope: scope.clone(), least: scope };
         let start = "grant_type=client_credentials&";
         let resource = "resource=https%3A%2F%2Fmcp.example%2Fnotes";
         assert_eq!(form(&wanted), format!("{start}scope=a+b&{resource}"));
-        wanted.scope = crate::oauth::Scope::default();
+        wanted.scope = Scope::default();
         assert_eq!(form(&wanted), format!("{start}{resource}"));
     }
 

@@ -1,14 +1,17 @@
 //! When a token is asked for, and when one that was obtained serves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use gatehouse::clock::ManualClock;
 
 use super::{ID, NOT_VALID, asked, basic, call, challenges, grant, grant_claims, right, world};
 use crate::harness::{
-    NOTES, World, assert_answered,
+    NOTES, Parties, World, assert_answered,
     authorization_server::{Answer, StubAuthorizationServer},
     clock::eventually,
     gateway::{TestGateway, free_port},
     refusal,
+    token::now,
     upstream::StubUpstream,
 };
 
@@ -242,4 +245,61 @@ async fn secret_goes_to_no_other_server_while_the_first_is_unknown() {
     .await;
     world.assert_unavailable(&call(&world, &right()).await);
     assert_eq!(asked(&world), 0);
+}
+
+/// A program cannot step up: it is given all that the route offers, or what it requires.
+#[tokio::test]
+async fn offered_scopes_are_asked_for_and_required_ones_where_that_is_too_much() {
+    let line = "basic_client_credentials: true\n    tools: {delete: [notes.write]}\n    \
+                scopes_supported: [notes.read, notes.write, offline_access]\n    required_scopes";
+    let Parties { authorization_server, upstream } = Parties::start().await;
+    let yaml = NOTES
+        .replace("required_scopes", line)
+        .replace("ISSUER", authorization_server.issuer())
+        .replace("UPSTREAM", &upstream.url());
+    let clock = Arc::new(ManualClock::new());
+    let gateway = TestGateway::prepare(&yaml).clock(&clock).start();
+    gateway.ready().await;
+    let world = World { gateway, authorization_server, upstream };
+    for (token, scope) in [("narrow", "notes.read"), ("wide", "notes.read notes.write")] {
+        let claims = world.claims().subject("robot").scope(scope).with("exp", now() + 100_000);
+        world.authorization_server.know(token, &claims.json());
+    }
+    // All or nothing, and nothing at first.
+    world.authorization_server.grant(|request| {
+        if String::from_utf8_lossy(&request.body).contains("notes.write") {
+            return Answer::error(400, "invalid_scope");
+        }
+        Answer::json(r#"{"access_token":"narrow","token_type":"Bearer","expires_in":3600}"#)
+    });
+    let delete = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"delete"}}"#;
+    let deletes = async || {
+        let call = world.call().header("Authorization", &right()).body(delete);
+        call.send().await.status
+    };
+    assert_answered(&call(&world, &right()).await);
+    assert_eq!(deletes().await, 403);
+    let scopes = |index: usize| {
+        let body = world.authorization_server.token_requests()[index].body.clone();
+        let form: Vec<_> = url::form_urlencoded::parse(&body).into_owned().collect();
+        form.into_iter().find(|(name, _)| name == "scope").unwrap().1
+    };
+    assert_eq!(
+        (asked(&world), &*scopes(0), &*scopes(1)),
+        (2, "notes.read notes.write", "notes.read")
+    );
+    // Less than was asked for, said so, serves for a minute.
+    world.authorization_server.grant(|_| {
+        Answer::json(
+            r#"{"access_token":"narrow","token_type":"Bearer","expires_in":3600,"scope":"notes.read"}"#,
+        )
+    });
+    clock.advance(Duration::from_hours(1));
+    assert_eq!(deletes().await, 403);
+    assert_eq!((asked(&world), deletes().await), (3, 403));
+    world.authorization_server.grant(|_| {
+        Answer::json(r#"{"access_token":"wide","token_type":"Bearer","expires_in":3600}"#)
+    });
+    clock.advance(Duration::from_mins(1));
+    assert_eq!((deletes().await, asked(&world)), (200, 4));
 }
