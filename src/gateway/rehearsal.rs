@@ -245,11 +245,13 @@ fn look(
     Ok(request_body::look(body, is_whole, max_bytes)?)
 }
 
-/// The key that is at fault when an authorization server could not be asked.
+/// The key that is at fault when an authorization server could not be asked, or is misnamed.
 fn blamed(rejection: &Rejection) -> Option<String> {
-    let Rejection::Authenticate(AuthenticateError::Unavailable { name, cause }) = rejection else {
-        return None;
-    };
+    let Rejection::Authenticate(error) = rejection else { return None };
+    if let AuthenticateError::Invalid(token) = error {
+        return token.misnamed().map(|name| format!("authorization_servers.{name}.issuer"));
+    }
+    let AuthenticateError::Unavailable { name, cause } = error else { return None };
     let key = match cause {
         // That is for whoever asks at that moment.
         Unavailable::Busy(_) => return None,
