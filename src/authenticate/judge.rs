@@ -153,18 +153,7 @@ impl Authenticator {
 
     fn judge_audience(&self, identity: &TokenIdentity) -> Result<(), InvalidToken> {
         let facts = &identity.facts;
-        let accepts = |aud: &str| match self.audience_match {
-            AudienceMatch::ClientId => {
-                facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
-            }
-            AudienceMatch::Exact => self.audiences.iter().any(|accepted| **accepted == *aud),
-            AudienceMatch::Off => true,
-            AudienceMatch::Prefix => {
-                self.audiences.iter().any(|accepted| is_segment_prefix(aud, accepted))
-            }
-        };
-        let is_off = self.audience_match == AudienceMatch::Off;
-        if is_off || facts.audience.iter().any(|aud| accepts(aud)) {
+        if has_audience(facts, self.audience_match, &self.audiences) {
             return Ok(());
         }
         let detail = format!(
@@ -202,6 +191,19 @@ impl Authenticator {
         }
         Ok(())
     }
+}
+
+/// Whether a token is for one of these audiences, compared in this way.
+pub fn has_audience(facts: &TokenFacts, how: AudienceMatch, audiences: &[Box<str>]) -> bool {
+    let accepts = |aud: &str| match how {
+        AudienceMatch::ClientId => {
+            facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
+        }
+        AudienceMatch::Exact => audiences.iter().any(|accepted| **accepted == *aud),
+        AudienceMatch::Off => true,
+        AudienceMatch::Prefix => audiences.iter().any(|accepted| is_segment_prefix(aud, accepted)),
+    };
+    how == AudienceMatch::Off || facts.audience.iter().any(|aud| accepts(aud))
 }
 
 /// What else is to be said where the product is known.
