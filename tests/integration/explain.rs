@@ -3,6 +3,7 @@
 mod agreement;
 mod causes;
 mod jwt;
+mod rules;
 
 use std::process::Command;
 

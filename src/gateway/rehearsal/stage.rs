@@ -110,8 +110,10 @@ pub(super) fn stage(rejection: &Rejection) -> Stage {
 
 fn authorize_stage(error: &AuthorizeError) -> Stage {
     match error {
-        AuthorizeError::Denied { .. } | AuthorizeError::InsufficientScope { .. } => Stage::Scopes,
-        AuthorizeError::LoginNeeded => Stage::Credentials,
+        // Without credentials it came thus far, and a rule asks for some.
+        AuthorizeError::Denied { .. }
+        | AuthorizeError::InsufficientScope { .. }
+        | AuthorizeError::LoginNeeded => Stage::Scopes,
     }
 }
 
