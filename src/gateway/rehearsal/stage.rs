@@ -121,7 +121,10 @@ fn authenticate_stage(error: &AuthenticateError) -> Stage {
     match error {
         AuthenticateError::Credentials(CredentialsError::Missing) => Stage::Credentials,
         AuthenticateError::Credentials(
-            CredentialsError::InQuery | CredentialsError::Repeated | CredentialsError::Syntax,
+            CredentialsError::BasicSyntax
+            | CredentialsError::InQuery
+            | CredentialsError::Repeated
+            | CredentialsError::Syntax,
         ) => Stage::Form,
         // Nothing is known of it: it never came to a verdict on what it says.
         AuthenticateError::Invalid(token) if token.identity().is_none() => Stage::Token,
