@@ -111,6 +111,7 @@ fn facts() -> TokenFacts {
         is_bound: false,
         other_type: None,
         kept: Vec::new(),
+        is_surely_access: true,
         principal: Principal::ANONYMOUS,
         evidence: Evidence::Introspection,
     }

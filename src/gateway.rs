@@ -191,12 +191,7 @@ impl Gateway {
         if trusted.iter().any(|network| network.contains(&peer.ip)) {
             return Ok(None);
         }
-        let limits = &snapshot.settings.listen.limits;
-        let mut max = limits.max_connections_per_source;
-        if room < limits.max_connections {
-            // Where there is room for fewer than was meant, one source has its part of that.
-            max = max.saturating_mul(room).div_ceil(limits.max_connections);
-        }
+        let max = snapshot.settings.listen.limits.connections_of_source(room);
         Ok(Some(snapshot.limits.connection(source::key(peer.ip), max)?))
     }
 

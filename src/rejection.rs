@@ -361,6 +361,9 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         ) => malformed("The Authorization header is malformed"),
         AuthenticateError::Invalid(token) => token::row(token.fault()),
         AuthenticateError::Unavailable { cause: Unavailable::Busy(busy), .. } => busy_row(*busy),
+        AuthenticateError::Unavailable { cause, .. } if cause.is_one_key_of_many() => {
+            Row::too_many("too_many_unknown_keys")
+        }
         AuthenticateError::Unavailable { .. } => {
             Row::unavailable(AUTHORIZATION_SERVER, "authorization_server_unavailable")
         }

@@ -14,7 +14,10 @@ use super::{
     provider::{self, Cure, Provider},
     token_facts::{Evidence, TokenFacts},
 };
-use crate::config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings};
+use crate::{
+    config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings},
+    oauth::ClientId,
+};
 
 /// Why a token is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +151,7 @@ impl Authenticator {
             return Err(InvalidToken::new(TokenFault::WrongIssuer, detail));
         }
         self.judge_audience(identity)?;
+        judge_kind(facts)?;
         self.judge_time(facts, server)
     }
 
@@ -204,6 +208,20 @@ pub fn has_audience(facts: &TokenFacts, how: AudienceMatch, audiences: &[Box<str
         AudienceMatch::Prefix => audiences.iter().any(|accepted| is_segment_prefix(aud, accepted)),
     };
     how == AudienceMatch::Off || facts.audience.iter().any(|aud| accepts(aud))
+}
+
+/// Refuses what may be an ID token: its audience is its own client (OpenID Connect Core section 2), and
+/// nothing says that it is an access token.
+fn judge_kind(facts: &TokenFacts) -> Result<(), InvalidToken> {
+    let own_client = facts.client_id.as_ref().map(ClientId::as_str);
+    let is_for_own_client = facts.audience.iter().any(|aud| Some(&**aud) == own_client);
+    if facts.is_surely_access || !is_for_own_client {
+        return Ok(());
+    }
+    let detail = "the token is for its own client, as ID tokens are, and has neither scopes nor a type \
+                  that says it is an access token: the client must send the access token, or the \
+                  authorization server must mark it (`typ: at+jwt`, RFC 9068)";
+    Err(InvalidToken::new(TokenFault::OtherType, detail.to_owned()))
 }
 
 /// What else is to be said where the product is known.

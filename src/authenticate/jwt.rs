@@ -208,6 +208,9 @@ impl JwtVerifier {
         if let Some(failure) = self.keys.last_failure() {
             return Verified::Unavailable(failure);
         }
+        if demand == Demand::Spent {
+            return Verified::Unavailable(Arc::new(KeySetError::Cooldown));
+        }
         if let (Lack::Unknown, Demand::Ended, Some(kid)) = (lack, demand, &header.kid) {
             self.keys.note_missing(kid);
         }

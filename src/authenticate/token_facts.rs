@@ -44,6 +44,9 @@ pub struct TokenFacts {
     pub is_bound: bool,
     /// What it is, when it is no access token.
     pub other_type: Option<Box<str>>,
+    /// Whether something says that it is an access token: the authorization server that was asked, a
+    /// type, or scopes.
+    pub is_surely_access: bool,
     /// A digest of (issuer, subject, client).
     pub principal: Principal,
     /// How it became known that the token is good.
@@ -108,6 +111,7 @@ impl TokenFacts {
             issued_at: claims.numeric_date("iat")?,
             is_bound: claims.has("cnf") || token_type_is(claims, &["dpop"])?,
             other_type: other_type(claims)?,
+            is_surely_access: true,
             subject,
             client_id,
             principal,

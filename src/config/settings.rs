@@ -21,7 +21,7 @@ pub use self::{
         AccessTokens, AssertionAudience, AuthorizationServerSettings, ClaimNames,
         ClientAuthentication, IntrospectionSettings, JwtSettings, RequiredTokenType, TlsIdentity,
     },
-    limits::{Limits, RateLimit, RateLimitBy},
+    limits::{Limits, RateLimit, RateLimitBy, usual_share},
     rule_tests::{Expectation, RuleLine, RuleTest, RuleTests, TestedCall},
     rules::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
     traces::{CallerDecides, TracesSettings},

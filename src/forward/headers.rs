@@ -219,9 +219,10 @@ fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(peer)
 }
 
-/// The trace that a client continues, when it says so well.
+/// The trace that a client continues, when it says so well; who names two continues none.
 pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
-    TraceContext::parse(headers.get(TRACEPARENT)?.as_bytes())
+    let traceparent = admission::only_value(headers, &TRACEPARENT).ok()??;
+    TraceContext::parse(traceparent.as_bytes())
 }
 
 /// Lower-case hexadecimal digits.

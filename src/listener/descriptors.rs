@@ -9,7 +9,12 @@
 //! The streams of an HTTP/2 connection may need more than one upstream; what cannot be opened then
 //! is answered 502, and accepting waits.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -27,11 +32,12 @@ pub struct Descriptors {
 /// The process may not have as many files open as it takes to serve anybody.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "the limit of open files is {limit}, and at least {least} are needed: raise it (ulimit -n, \
-     LimitNOFILE=)"
+    "the limit of open files is {limit}, {taken} of them taken at start, and at least {least} are \
+     needed: raise it (ulimit -n, LimitNOFILE=)"
 )]
 pub struct TooFewDescriptors {
     limit: usize,
+    taken: usize,
     least: usize,
 }
 
@@ -43,12 +49,14 @@ impl Descriptors {
     /// When that is too little to start with. What lacks a descriptor later may say something
     /// else: a folder of certificates that cannot be opened looks empty.
     pub fn suffice(workers: usize) -> Result<(), TooFewDescriptors> {
-        Self::at_least(raise(), workers)
+        let limit = raise();
+        Self::at_least(limit, taken(limit), workers)
     }
 
-    fn at_least(limit: usize, workers: usize) -> Result<(), TooFewDescriptors> {
-        let least = LEAST.saturating_add(workers.saturating_mul(LEAST_PER_WORKER));
-        if limit < least { Err(TooFewDescriptors { limit, least }) } else { Ok(()) }
+    fn at_least(limit: usize, taken: usize, workers: usize) -> Result<(), TooFewDescriptors> {
+        let own = LEAST.saturating_add(workers.saturating_mul(LEAST_PER_WORKER));
+        let least = taken.saturating_add(own);
+        if limit < least { Err(TooFewDescriptors { limit, taken, least }) } else { Ok(()) }
     }
 
     /// Raises the limit of open files as far as it may be, and divides it; warns when
@@ -96,11 +104,24 @@ fn raise() -> usize {
     current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
+/// How many there are already; whoever starts the process may leave it some.
+fn taken(limit: usize) -> usize {
+    match fs::read_dir("/proc/self/fd") {
+        // The folder itself among them.
+        Ok(open) => open.count().saturating_sub(1),
+        Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => limit,
+        Err(_) => STANDARD,
+    }
+}
+
+/// Input, output and errors.
+const STANDARD: usize = 3;
+
 /// Listeners, runtimes, files, authorization servers and operators.
 const OWN: usize = 128;
 
-/// What a start takes, and a connection or two: about 30 with two workers.
-const LEAST: usize = 32;
+/// What a start takes: with two workers about 25, these and theirs.
+const LEAST: usize = 24;
 
 /// A listener, what a runtime waits with, and a connection.
 const LEAST_PER_WORKER: usize = 8;
@@ -130,13 +151,23 @@ mod tests {
 
     #[test]
     fn too_few_are_said_with_how_many_it_takes() {
-        assert_eq!(Descriptors::at_least(48, 2), Ok(()));
-        assert_eq!(Descriptors::at_least(usize::MAX, usize::MAX), Ok(()));
-        let told = Descriptors::at_least(47, 2).unwrap_err().to_string();
+        assert_eq!(Descriptors::at_least(43, 3, 2), Ok(()));
+        assert_eq!(Descriptors::at_least(usize::MAX, 3, usize::MAX), Ok(()));
+        let told = Descriptors::at_least(60, 21, 2).unwrap_err().to_string();
         assert_eq!(
             told,
-            "the limit of open files is 47, and at least 48 are needed: raise it (ulimit -n, LimitNOFILE=)"
+            "the limit of open files is 60, 21 of them taken at start, and at least 61 are needed: \
+             raise it (ulimit -n, LimitNOFILE=)"
         );
+    }
+
+    #[test]
+    fn those_taken_are_counted() {
+        let before = taken(0);
+        assert!(before >= STANDARD);
+        let _held: Vec<_> = (0..100).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        // Other tests of the process open and close some at the same time.
+        assert!(taken(0) >= 100);
     }
 
     #[test]

@@ -64,6 +64,10 @@ fn of_authentication(error: &AuthenticateError) -> &'static str {
         ) => "The client must send one header `Authorization: Bearer TOKEN`.",
         AuthenticateError::Invalid(token) => of_token(token.fault()),
         AuthenticateError::Unavailable { cause: Unavailable::Busy(busy), .. } => of_limit(*busy),
+        AuthenticateError::Unavailable { cause, .. } if cause.is_one_key_of_many() => {
+            "The client comes back by itself, and hears then what its token is worth; many of these \
+             are a flood of forged tokens."
+        }
         AuthenticateError::Unavailable { .. } => SERVER_DOWN,
     }
 }

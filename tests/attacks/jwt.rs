@@ -9,7 +9,7 @@ mod memory;
 mod signatures;
 mod time;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gatehouse::clock::ManualClock;
 use serde_json::{Value, json};
@@ -73,7 +73,28 @@ async fn call(world: &World, token: &str) -> RawResponse {
 
 /// Each of these tokens is refused in these words, and a good one is served afterwards.
 async fn all_refused(world: &World, key: &SigningKey, words: &str, tokens: &[(String, String)]) {
+    each_refused(world, key, words, tokens, || {}).await;
+}
+
+/// The same after a while before each, so that its key has been looked for.
+async fn all_refused_in_time(
+    (world, clock): (&World, &ManualClock),
+    key: &SigningKey,
+    words: &str,
+    tokens: &[(String, String)],
+) {
+    each_refused(world, key, words, tokens, || clock.advance(Duration::from_secs(30))).await;
+}
+
+async fn each_refused(
+    world: &World,
+    key: &SigningKey,
+    words: &str,
+    tokens: &[(String, String)],
+    wait: impl Fn(),
+) {
     for (what, token) in tokens {
+        wait();
         let response = call(world, token).await;
         assert_eq!(response.status, 401, "{what}: {response:?}");
         world.assert_invalid_token(&response, words);

@@ -117,14 +117,20 @@ async fn full_disk_under_the_log_stops_nothing() {
 async fn start_without_descriptors_says_so() {
     let parties = Parties::start().await;
     let path = file(&configuration(&parties, free_port(), free_port()));
-    for limit in [16, 20, 24, 28, 32] {
+    // Whoever runs the tests may have left some that are inherited.
+    let counting =
+        std::process::Command::new("sh").args(["-c", "ls /proc/self/fd | wc -l"]).output();
+    let inherited: usize =
+        String::from_utf8(counting.unwrap().stdout).unwrap().trim().parse().unwrap();
+    for more in [8, 12, 16, 20, 24, 28] {
+        let limit = inherited + more;
         let script = format!("ulimit -n {limit}; exec \"$0\" serve -c \"$1\"");
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_gatehouse"), path.to_str().unwrap()]);
         let output = shell.output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{limit}: {said}");
-        let reason = format!("gatehouse: the limit of open files is {limit}, and at least ");
+        let reason = format!("gatehouse: the limit of open files is {limit}, ");
         assert!(said.starts_with(&reason), "{limit}: {said}");
     }
 }

@@ -127,6 +127,14 @@ async fn valid_trace_goes_on_and_another_begins_anew() {
     let request = world.upstream.requests().pop().unwrap();
     assert_eq!(request.header("traceparent").unwrap().len(), 55);
     assert_eq!(request.header("tracestate"), None);
+    // Who names two continues neither.
+    let other = trace.replace("4bf9", "0000");
+    let call = world.authorized().header("traceparent", trace).header("traceparent", &other);
+    assert_answered(&call.header("tracestate", "a=b").send().await);
+    let request = world.upstream.requests().pop().unwrap();
+    let told = request.header("traceparent").unwrap();
+    assert!(told.len() == 55 && ![&trace[3..35], &other[3..35]].contains(&&told[3..35]), "{told}");
+    assert_eq!(request.header("tracestate"), None);
 }
 
 #[tokio::test]

@@ -49,6 +49,11 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// Whether the server is well, and only this token's key has yet to be looked for.
+    pub fn is_one_key_of_many(&self) -> bool {
+        matches!(self, Self::KeySet(error) if matches!(**error, KeySetError::Cooldown))
+    }
+
     /// Whether nobody has failed yet, so that waiting helps.
     pub fn is_to_come(&self) -> bool {
         match self {

@@ -4,7 +4,9 @@
 //! 2. `iss` is one string, the issuer byte for byte. `exp` is required.
 //! 3. What tells an access token from other tokens of the same server is kept as a fact: claims that
 //!    ID tokens (OpenID Connect Core section 2), logout and other event tokens (RFC 8417) and
-//!    introspection responses (RFC 9701) have and access tokens have not.
+//!    introspection responses (RFC 9701) have and access tokens have not. An ID token need have none
+//!    of them; what it always has is its own client as `aud`, so a token for its own client must say
+//!    that it is an access token, by type or by having scopes.
 //!
 //! Audience and times are read here and judged by `judge`, on every use and for each route.
 
@@ -37,33 +39,35 @@ pub(super) fn read(
     if facts.expires_at.is_none() {
         return Err(JwtFault::NoExpiry);
     }
+    // Some servers copy `nonce` into access tokens, and say by name that they are such.
+    let says_access = says_access(&claims, header).map_err(JwtFault::Claims)?;
     let other_type = match facts.other_type {
         Some(kind) => Some(kind),
-        None => other_type(&claims, header).map_err(JwtFault::Claims)?,
+        None => other_type(&claims, says_access),
     };
-    Ok(TokenFacts { other_type, evidence: Evidence::Signature, ..facts })
+    let is_surely_access = says_access || claims.first(&rules.claims.scope).is_some();
+    Ok(TokenFacts { other_type, is_surely_access, evidence: Evidence::Signature, ..facts })
 }
 
-fn other_type(claims: &Claims, header: &Header) -> Result<Option<Box<str>>, ClaimError> {
-    let has_any = |names: &[&str]| names.iter().any(|name| claims.has_member(name));
-    if has_any(&["at_hash", "c_hash", "s_hash"]) {
-        return Ok(Some("id_token (it has at_hash, c_hash or s_hash)".into()));
-    }
-    // Some servers copy `nonce` into access tokens, and say by name that they are such.
-    let says_access = header.is_access_token
+fn says_access(claims: &Claims, header: &Header) -> Result<bool, ClaimError> {
+    Ok(header.is_access_token
         || is(claims, "typ", "Bearer")?
         || is(claims, "token_use", "access")?
-        || is(claims, "tokenType", "access-token")?;
+        || is(claims, "tokenType", "access-token")?)
+}
+
+fn other_type(claims: &Claims, says_access: bool) -> Option<Box<str>> {
+    let has_any = |names: &[&str]| names.iter().any(|name| claims.has_member(name));
+    if has_any(&["at_hash", "c_hash", "s_hash"]) {
+        return Some("id_token (it has at_hash, c_hash or s_hash)".into());
+    }
     if has_any(&["nonce"]) && !says_access {
-        return Ok(Some("id_token (it has nonce)".into()));
+        return Some("id_token (it has nonce)".into());
     }
     if has_any(&["events"]) {
-        return Ok(Some("event token (it has events)".into()));
+        return Some("event token (it has events)".into());
     }
-    if has_any(&["token_introspection"]) {
-        return Ok(Some("introspection response".into()));
-    }
-    Ok(None)
+    has_any(&["token_introspection"]).then(|| "introspection response".into())
 }
 
 fn is(claims: &Claims, name: &str, value: &str) -> Result<bool, ClaimError> {

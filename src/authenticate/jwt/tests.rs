@@ -28,6 +28,7 @@ use crate::{
     metrics::Metrics,
 };
 
+const COOLDOWN: Duration = Duration::from_secs(30);
 const ISSUER: &str = "https://as.example";
 
 /// One key for each algorithm's type; making RSA keys takes time.
@@ -174,6 +175,17 @@ impl Bench {
         match self.verify(token).await {
             Verified::Invalid(fault) => fault,
             other @ (Verified::Valid(_) | Verified::Unavailable(_)) => panic!("{other:?}: {token}"),
+        }
+    }
+
+    /// Whether a token's key is unknown, rather than not looked for yet.
+    async fn is_unknown(&self, token: &str) -> bool {
+        match self.verify(token).await {
+            Verified::Invalid(JwtFault::UnknownKey(_)) => true,
+            Verified::Unavailable(why) if matches!(*why, KeySetError::Cooldown) => false,
+            other @ (Verified::Valid(_) | Verified::Invalid(_) | Verified::Unavailable(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 

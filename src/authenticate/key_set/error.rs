@@ -8,6 +8,12 @@ use crate::authenticate::outbound::OutboundError;
 /// Why the keys of an authorization server are not to be had.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum KeySetError {
+    /// It was fetched for another unknown key a moment ago; this one's has not been looked for.
+    #[error(
+        "the token names a key that is not in the key set, which was fetched for another one a \
+         moment ago: it is looked for with the next fetch, within half a minute"
+    )]
+    Cooldown,
     /// Its address is no https URL.
     #[error(
         "{0} is not https (http is for loopback): give metadata.jwks_uri of this authorization \

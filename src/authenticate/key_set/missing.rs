@@ -46,7 +46,8 @@ impl MissingKeys {
     }
 }
 
-fn digest(kid: &KeyId) -> TokenDigest {
+/// A name by its digest, since it may be long.
+pub(super) fn digest(kid: &KeyId) -> TokenDigest {
     TokenDigest::of(kid.as_str().as_bytes())
 }
 

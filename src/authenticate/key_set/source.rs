@@ -4,8 +4,9 @@
 //!    waits; who needs a key that is not there waits for a fetch, within `PATIENCE`.
 //! 2. Fetches happen before the set's lifetime ends (`max-age`, within bounds), and on demand: for
 //!    an unknown `kid`, or when a known key does not verify. Demand has a budget of one fetch per
-//!    `COOLDOWN` by time, whatever comes of it, and of one more when that brought other keys, see
-//!    `schedule`; it takes nothing from the regular fetches.
+//!    `COOLDOWN` by time for each of the two, whatever comes of it, and of one more when that brought
+//!    other keys, see `schedule`; it takes nothing from the regular fetches. A name that comes while
+//!    it is spent is neither known nor unknown before the next fetch.
 //! 3. The last good set stays in force through failures, for `MAX_AGE` at most. An unusable
 //!    answer is a failure.
 //! 4. What is left out of a set is told when that changes, key by key.
@@ -33,7 +34,7 @@ use url::Url;
 pub(in crate::authenticate) use self::fetch::Fetching;
 pub(in crate::authenticate) use self::fetch::{Fetch, Fetched};
 pub use self::report::KeySetReport;
-use self::schedule::Schedule;
+use self::schedule::{Schedule, Wish};
 use super::{KeyId, KeySet, KeySetError, Parsed, Thumbprint};
 use crate::{
     authenticate::{discovery, outbound::OutboundError},
@@ -73,8 +74,10 @@ struct InForce {
 pub(in crate::authenticate) enum Demand {
     /// A fetch has ended since.
     Ended,
-    /// The budget is spent; nothing newer is to be had now.
+    /// Nothing newer is to be had now, and what is there was fetched since the wish was first had.
     Refused,
+    /// The budget is spent: nobody has looked since the wish was first had.
+    Spent,
     /// It takes too long.
     Slow,
 }
@@ -161,12 +164,15 @@ impl KeySetSource {
     /// Has the keys fetched sooner than planned, for a token that they do not verify, and waits.
     pub(in crate::authenticate) async fn demand(&self, kid: Option<&KeyId>) -> Demand {
         let now = self.clock.instant();
-        let ended = {
+        let mut ended = {
             // Subscribed under the lock: the end of a fetch under way cannot be missed.
             let mut schedule = self.schedule();
-            schedule.demand(kid, now).then(|| self.ended.subscribe())
+            match schedule.demand(kid, now) {
+                Wish::Granted => self.ended.subscribe(),
+                Wish::InVain => return Demand::Refused,
+                Wish::Postponed => return Demand::Spent,
+            }
         };
-        let Some(mut ended) = ended else { return Demand::Refused };
         self.wake.notify_one();
         match tokio::time::timeout(PATIENCE, ended.changed()).await {
             Ok(Ok(())) => Demand::Ended,
@@ -255,7 +261,8 @@ impl KeySetSource {
         match error {
             KeySetError::Outbound(OutboundError::Timeout) => self.metrics.timeout.inc(),
             KeySetError::Malformed | KeySetError::NoUsableKey(_) => self.metrics.unusable.inc(),
-            KeySetError::Insecure(_)
+            KeySetError::Cooldown
+            | KeySetError::Insecure(_)
             | KeySetError::NotYet
             | KeySetError::Outbound(_)
             | KeySetError::Slow

@@ -7,14 +7,13 @@ use crate::config::{
     file,
     problem::{Place, Report},
     reader::Field,
-    settings::{Limits, RateLimit, RateLimitBy},
+    settings::{Limits, RateLimit, RateLimitBy, usual_share},
     values::{AccessKind, Count},
 };
 
 pub(super) fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Limits> {
     let max_connections = size(&file.max_connections, CONNECTIONS, report);
-    // One peer alone cannot keep all others out.
-    let share = max_connections.map(|all| (all / 4).max(LEAST_SHARE));
+    let share = max_connections.map(usual_share);
     let mut share_of = |field: &Field<Option<Count>>| share_or(field, share, report);
     let max_connections_per_source = share_of(&file.max_connections_per_source);
     let max_requests_per_source = share_of(&file.max_requests_per_source);
@@ -42,6 +41,7 @@ pub(super) fn limits(file: &file::Limits, report: &mut Report<'_>) -> Option<Lim
     Some(Limits {
         max_connections: max_connections?,
         max_connections_per_source: max_connections_per_source?,
+        is_connection_share_usual: file.max_connections_per_source.given().is_none(),
         max_requests_per_source: max_requests_per_source?,
         max_streams_per_source: max_streams_per_source?,
         max_requests_per_principal: max_requests_per_principal?,
@@ -139,5 +139,3 @@ const LONGEST_BURST: Duration = Duration::from_hours(30 * 24);
 const REQUESTS: RangeInclusive<u64> = 1..=1_000_000;
 /// From what a few requests need to all that a machine may have.
 const BUFFERED: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024 * 1024;
-/// What one peer may have of few connections.
-const LEAST_SHARE: usize = 100;

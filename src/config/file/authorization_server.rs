@@ -126,7 +126,8 @@ section! {
             "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
         ],
         /// `at+jwt` insists on tokens typed as RFC 9068 has it. Without it those of other types
-        /// (ID tokens, refresh tokens) are refused where they can be told.
+        /// (ID tokens, refresh tokens) are refused where they can be told; one for its own client, as ID
+        /// tokens are, must have scopes or such a type.
         required_type: Option<RequiredTokenType> = null,
         /// What is remembered of verified tokens.
         cache: JwtCache = {},

@@ -9,6 +9,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Of these, from one source.
     pub max_connections_per_source: usize,
+    /// Whether that is the usual share, for none was written.
+    pub is_connection_share_usual: bool,
     /// Requests of one source that are being answered, open streams among them.
     pub max_requests_per_source: usize,
     /// Open streams of one source.
@@ -32,6 +34,23 @@ pub struct Limits {
     /// Of a kept-alive connection between requests.
     pub idle_timeout: Duration,
 }
+
+impl Limits {
+    /// Connections of one source where there is room for so many in all; what is written holds
+    /// whatever room there is.
+    pub fn connections_of_source(&self, room: usize) -> usize {
+        let max = self.max_connections_per_source;
+        if self.is_connection_share_usual { max.min(usual_share(room)) } else { max }
+    }
+}
+
+/// The share of one source of so many connections: one peer alone cannot keep all others out, and a
+/// few clients behind one address are no flood.
+pub fn usual_share(connections: usize) -> usize {
+    (connections / 4).max(LEAST_SHARE)
+}
+
+const LEAST_SHARE: usize = 100;
 
 /// `rate_limit` of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

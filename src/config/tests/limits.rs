@@ -35,6 +35,22 @@ fn shares_are_a_quarter_of_the_connections_unless_they_are_written() {
 }
 
 #[test]
+fn written_share_holds_whatever_room_there_is() {
+    for (written, room, connections) in [
+        ("", 10_000, 2500),
+        ("", 1000, 250),
+        ("", 368, 100),
+        ("", 40, 100),
+        ("max_connections: 1000", 5000, 250),
+        ("max_connections_per_source: 200", 368, 200),
+        ("max_connections_per_source: 2500", 368, 2500),
+        ("max_connections_per_source: 3", 10_000, 3),
+    ] {
+        assert_eq!(limits(written).connections_of_source(room), connections, "{written} {room}");
+    }
+}
+
+#[test]
 fn rate_limit_fills_in_what_was_left_out() {
     let limit = |access: &str, written: &str| {
         let text = format!(

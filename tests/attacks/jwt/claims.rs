@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    BOUND, EXPIRED, NOT_VALID, WRONG_AUDIENCE, all_refused, call, claims, claims_but, with, world,
+    BOUND, CLIENT, EXPIRED, NOT_VALID, WRONG_AUDIENCE, all_refused, call, claims, claims_but, with,
+    world,
 };
-use crate::harness::{assert_answered, jwt::SigningKey, token::now};
+use crate::harness::{NOTES, Parties, assert_answered, jwt::SigningKey, token::now};
 
 /// Signs each of these variations of good claims.
 fn signed(
@@ -134,6 +135,45 @@ async fn tokens_of_another_kind_are_refused() {
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "JWT", "jwt"] {
         let token = key.token_with(&json!({ "typ": typ }), &claims(&world));
         assert_answered(&call(&world, &token).await);
+    }
+}
+
+/// I18: an ID token need have no claim that only ID tokens have; on a route that takes tokens for
+/// their own client it is told by what it lacks.
+#[tokio::test]
+async fn plain_id_tokens_are_refused_where_clients_are_audiences() {
+    let key = SigningKey::generate("ES256");
+    for matched in ["audience_match: client_id", "audience_match: off", "audiences: [client-1]"] {
+        let parties = Parties::start().await;
+        parties.authorization_server.publish_keys(&[key.jwk()]);
+        let yaml = NOTES.replace(CLIENT, "access_tokens: jwt").replace(
+            "required_scopes: [notes.read]",
+            &format!("required_scopes: []\n    {matched}"),
+        );
+        let world = parties.with(&yaml).await;
+        let id_token = json!({
+            "aud": "client-1", "azp": "client-1", "scope": null, "client_id": null, "auth_time": now(),
+            "email": "alice@example.com", "name": "Alice", "sid": "1", "amr": ["pwd"],
+        });
+        let id_token = claims_but(&world, &id_token);
+        let plain = |claims: &Value| key.token_with(&json!({"typ": "JWT"}), claims);
+        let response = call(&world, &plain(&id_token)).await;
+        let challenge = response.header("www-authenticate").unwrap_or_default();
+        let told = format!(r#", error="invalid_token", error_description="{NOT_VALID}""#);
+        assert!(response.status == 401 && challenge.ends_with(&told), "{matched}: {response:?}");
+        assert_eq!(world.upstream.bytes_received(), 0);
+        let with = |name: &str, value: Value| {
+            let mut claims = id_token.clone();
+            claims[name] = value;
+            claims
+        };
+        for access in
+            [with("scope", json!("a")), with("scope", json!("")), with("typ", json!("Bearer"))]
+        {
+            assert_answered(&call(&world, &plain(&access)).await);
+        }
+        let typed = key.token_with(&json!({"typ": "at+jwt"}), &id_token);
+        assert_answered(&call(&world, &typed).await);
     }
 }
 

@@ -1,11 +1,20 @@
 //! When the keys are fetched next, and who may have them fetched sooner.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use url::Url;
 
 use super::COOLDOWN;
-use crate::authenticate::key_set::{KeyId, missing::MissingKeys};
+use crate::{
+    authenticate::key_set::{
+        KeyId,
+        missing::{self, MissingKeys},
+    },
+    oauth::TokenDigest,
+};
 
 /// Times and budgets; it fetches nothing itself.
 #[derive(Debug)]
@@ -15,11 +24,51 @@ pub(super) struct Schedule {
     pause: Duration,
     /// A fetch has begun, or will at once.
     is_under_way: bool,
+    /// For a name that is not in the set.
     last_demand: Option<Instant>,
+    /// For a key that does not verify: whoever damages a signature must not spend the other one.
+    last_doubt: Option<Instant>,
     bonus: Bonus,
     /// Names that the last change of keys took away: no reason to use the bonus.
     lost: Vec<KeyId>,
     missing: MissingKeys,
+    postponed: Postponed,
+}
+
+/// What becomes of a wish for a sooner fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// There will be one, or it is under way.
+    Granted,
+    /// There will be none: it has been looked for.
+    InVain,
+    /// There will be none now: it is looked for with the next one.
+    Postponed,
+}
+
+/// Names that came while the budget was spent.
+#[derive(Debug, Default)]
+struct Postponed {
+    /// Since the last fetch.
+    since: HashSet<TokenDigest>,
+    /// Before it: a name that is not in the set that it brought is in none.
+    before: HashSet<TokenDigest>,
+}
+
+impl Postponed {
+    /// Whether a name came before the last fetch; if not, it has come now.
+    fn came_before(&mut self, kid: &KeyId) -> bool {
+        let digest = missing::digest(kid);
+        // Beyond that names are not told apart, and each is as if it came for the first time.
+        if self.since.len() < MAX_POSTPONED {
+            self.since.insert(digest);
+        }
+        self.before.contains(&digest)
+    }
+
+    fn fetched(&mut self) {
+        self.before = std::mem::take(&mut self.since);
+    }
 }
 
 /// A fetch on demand that brought other keys has shown that the server is changing them: one more
@@ -44,9 +93,11 @@ impl Schedule {
             pause: FIRST_PAUSE,
             is_under_way: false,
             last_demand: None,
+            last_doubt: None,
             bonus: Bonus::None,
             lost: Vec::new(),
             missing: MissingKeys::default(),
+            postponed: Postponed::default(),
         }
     }
 
@@ -71,23 +122,30 @@ impl Schedule {
         Some(self.due.saturating_duration_since(now))
     }
 
-    /// Takes a wish for a sooner fetch; `false` when there will be none.
-    pub(super) fn demand(&mut self, kid: Option<&KeyId>, now: Instant) -> bool {
+    /// Takes a wish for a sooner fetch: for a name that is not in the set, or for another key in the
+    /// place of one that does not verify.
+    pub(super) fn demand(&mut self, kid: Option<&KeyId>, now: Instant) -> Wish {
         if self.is_under_way {
-            return true;
+            return Wish::Granted;
         }
-        let is_cool = |at: Instant| now.saturating_duration_since(at) >= COOLDOWN;
-        let may_look = kid.is_none_or(|kid| self.missing.may_look_for(kid, now));
-        let is_cool = self.last_demand.is_none_or(is_cool);
+        if self.url.is_none() || kid.is_some_and(|kid| !self.missing.may_look_for(kid, now)) {
+            return Wish::InVain;
+        }
+        let last = if kid.is_some() { &mut self.last_demand } else { &mut self.last_doubt };
+        let is_cool = last.is_none_or(|at| now.saturating_duration_since(at) >= COOLDOWN);
         let is_new = kid.is_some_and(|kid| !self.lost.contains(kid));
         let may_use_bonus = is_new && self.bonus == Bonus::Earned;
-        if self.url.is_none() || !(is_cool || may_use_bonus) || !may_look {
-            return false;
+        if !(is_cool || may_use_bonus) {
+            // What a key that is there does not verify is not good by it, newer ones or not.
+            let is_settled = kid.is_none_or(|kid| !is_new || self.postponed.came_before(kid));
+            return if is_settled { Wish::InVain } else { Wish::Postponed };
         }
-        self.bonus = if is_cool { Bonus::Possible } else { Bonus::None };
-        self.last_demand = Some(now);
+        *last = Some(now);
+        if kid.is_some() {
+            self.bonus = if is_cool { Bonus::Possible } else { Bonus::None };
+        }
         self.is_under_way = true;
-        true
+        Wish::Granted
     }
 
     /// How long after a failure the next fetch follows.
@@ -116,6 +174,7 @@ impl Schedule {
     /// A fetch brought a set with this lifetime; says when the next one is due.
     pub(super) fn succeed(&mut self, url: &Url, now: Instant, lifetime: Duration) -> Instant {
         self.pause = FIRST_PAUSE;
+        self.postponed.fetched();
         self.end(url, now + lifetime.saturating_sub((lifetime / 10).min(LONGEST_PAUSE)))
     }
 
@@ -137,5 +196,7 @@ impl Schedule {
     }
 }
 
+/// Names kept apart while the budget is spent.
+const MAX_POSTPONED: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
