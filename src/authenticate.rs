@@ -43,7 +43,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::Value;
 
-pub use self::judge::{InvalidToken, TokenFault};
+pub use self::judge::{InvalidToken, TokenFault, has_audience};
 use self::{
     asker::Asker,
     authorization_server::{AuthorizationServer, Unavailable},

@@ -15,6 +15,7 @@ pub mod rule_tests;
 pub mod rules;
 pub mod sight;
 
+mod deciding;
 mod mirror;
 mod refusal;
 

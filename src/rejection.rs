@@ -356,9 +356,9 @@ fn authenticate_row(error: &AuthenticateError) -> Row {
         AuthenticateError::Credentials(CredentialsError::Repeated) => {
             malformed("More than one Authorization header was sent")
         }
-        AuthenticateError::Credentials(CredentialsError::Syntax) => {
-            malformed("The Authorization header is malformed")
-        }
+        AuthenticateError::Credentials(
+            CredentialsError::BasicSyntax | CredentialsError::Syntax,
+        ) => malformed("The Authorization header is malformed"),
         AuthenticateError::Invalid(token) => token::row(token.fault()),
         AuthenticateError::Unavailable { cause: Unavailable::Busy(busy), .. } => busy_row(*busy),
         AuthenticateError::Unavailable { cause, .. } if cause.is_one_key_of_many() => {

@@ -70,7 +70,8 @@ impl Authenticator {
     ) -> Known {
         match self.assign(token) {
             Assignment::Elsewhere(issuer) => {
-                Err(InvalidToken::of_another_issuer(&issuer, &self.issuers()).into())
+                let is_configured = self.elsewhere.contains(&issuer);
+                Err(InvalidToken::of_another_issuer(&issuer, &self.servers, is_configured).into())
             }
             Assignment::Named(server, reason) => {
                 let found = find_out(server, (token, digest), reason, asker).await;
@@ -148,10 +149,6 @@ impl Authenticator {
     /// The servers that can be asked about any token, in the listed order.
     fn asked(&self) -> impl Iterator<Item = &Arc<AuthorizationServer>> {
         self.servers.iter().filter(|server| server.is_asked())
-    }
-
-    fn issuers(&self) -> Vec<&str> {
-        self.servers.iter().map(|server| server.settings().issuer.as_str()).collect()
     }
 }
 

@@ -43,11 +43,11 @@ pub(super) fn read(
         match rest {
             rest if rest.trim_ascii().is_empty() => return Err(CredentialsError::Missing),
             [b' ', pair @ ..] => {
-                return account(pair).map(Credentials::Basic).ok_or(CredentialsError::Syntax);
+                return account(pair).map(Credentials::Basic).ok_or(CredentialsError::BasicSyntax);
             }
             // Another scheme, that begins alike.
             [byte, ..] if byte.is_ascii_alphanumeric() => {}
-            _ => return Err(CredentialsError::Syntax),
+            _ => return Err(CredentialsError::BasicSyntax),
         }
     }
     bearer::read(headers, query).map(Credentials::Bearer)
@@ -104,7 +104,7 @@ mod tests {
         let pairs: [&[u8]; 8] = [b"ab", b":b", b"a:", b":", b"", b"a\n:b", b"a:b\0", b"a:\xff"];
         for pair in pairs.into_iter().filter(|pair| !pair.is_empty()) {
             let read = read_fields(&[&basic(pair)]);
-            assert_eq!(read.unwrap_err(), CredentialsError::Syntax, "{pair:?}");
+            assert_eq!(read.unwrap_err(), CredentialsError::BasicSyntax, "{pair:?}");
         }
         let values: [&[u8]; 11] = [
             b"Basic\tYTpi",
@@ -121,7 +121,7 @@ mod tests {
         ];
         for value in values {
             let text = String::from_utf8_lossy(value);
-            assert_eq!(read_fields(&[value]).unwrap_err(), CredentialsError::Syntax, "{text}");
+            assert_eq!(read_fields(&[value]).unwrap_err(), CredentialsError::BasicSyntax, "{text}");
         }
     }
 

@@ -17,6 +17,12 @@ use crate::oauth::BearerToken;
 /// Why a request has no usable credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
+    /// What stands where client credentials should be is none.
+    #[error(
+        "the client credentials are malformed: send `Authorization: Basic` and the base64 of \
+         id:secret, neither of them empty (RFC 7617)"
+    )]
+    BasicSyntax,
     /// A token stands in the query (`access_token`).
     #[error("an access token in the query is not accepted: send it in the Authorization header")]
     InQuery,

@@ -5,6 +5,8 @@
 //! was asked about is exact, since the authorization server itself said "active" by its own clock;
 //! that of a JWT, and `nbf` and `iat` of every token, have the configured skew.
 
+mod other_issuer;
+
 use super::{
     Authenticator, TokenIdentity,
     authorization_server::AuthorizationServer,
@@ -24,6 +26,7 @@ pub struct InvalidToken {
     fault: TokenFault,
     detail: Box<str>,
     identity: Option<Box<TokenIdentity>>,
+    misnamed: Option<Box<str>>,
 }
 
 /// What is wrong with a token.
@@ -110,19 +113,8 @@ impl InvalidToken {
         Self::new(TokenFault::Inactive, detail)
     }
 
-    pub(super) fn of_another_issuer(issuer: &str, accepted: &[&str]) -> Self {
-        let issuer = shown(issuer);
-        let detail = format!(
-            "the token names the issuer {issuer:?}; this route takes tokens of [{}]: the client \
-             must log in at one of these, or the route must list that server in \
-             authorization_servers",
-            accepted.join(", ")
-        );
-        Self::new(TokenFault::WrongIssuer, detail)
-    }
-
     fn new(fault: TokenFault, detail: String) -> Self {
-        Self { fault, detail: detail.into(), identity: None }
+        Self { fault, detail: detail.into(), identity: None, misnamed: None }
     }
 }
 
@@ -165,18 +157,7 @@ impl Authenticator {
 
     fn judge_audience(&self, identity: &TokenIdentity) -> Result<(), InvalidToken> {
         let facts = &identity.facts;
-        let accepts = |aud: &str| match self.audience_match {
-            AudienceMatch::ClientId => {
-                facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
-            }
-            AudienceMatch::Exact => self.audiences.iter().any(|accepted| **accepted == *aud),
-            AudienceMatch::Off => true,
-            AudienceMatch::Prefix => {
-                self.audiences.iter().any(|accepted| is_segment_prefix(aud, accepted))
-            }
-        };
-        let is_off = self.audience_match == AudienceMatch::Off;
-        if is_off || facts.audience.iter().any(|aud| accepts(aud)) {
+        if has_audience(facts, self.audience_match, &self.audiences) {
             return Ok(());
         }
         let detail = format!(
@@ -214,6 +195,19 @@ impl Authenticator {
         }
         Ok(())
     }
+}
+
+/// Whether a token is for one of these audiences, compared in this way.
+pub fn has_audience(facts: &TokenFacts, how: AudienceMatch, audiences: &[Box<str>]) -> bool {
+    let accepts = |aud: &str| match how {
+        AudienceMatch::ClientId => {
+            facts.client_id.as_ref().is_some_and(|client| client.as_str() == aud)
+        }
+        AudienceMatch::Exact => audiences.iter().any(|accepted| **accepted == *aud),
+        AudienceMatch::Off => true,
+        AudienceMatch::Prefix => audiences.iter().any(|accepted| is_segment_prefix(aud, accepted)),
+    };
+    how == AudienceMatch::Off || facts.audience.iter().any(|aud| accepts(aud))
 }
 
 /// Refuses what may be an ID token: its audience is its own client (OpenID Connect Core section 2), and
@@ -314,10 +308,6 @@ mod tests {
         );
         let detail = InvalidToken::inactive_at(&asked[1..], None).to_string();
         assert!(detail.contains("without the scope openid"), "{detail}");
-        let iss = format!("https://evil.example/\n{}", "x".repeat(10_000));
-        let detail = InvalidToken::of_another_issuer(&iss, &["https://a", "https://b"]).to_string();
-        assert!(detail.contains(r"evil.example/\nxxx") && detail.len() < 400, "{detail}");
-        assert!(detail.contains("takes tokens of [https://a, https://b]"), "{detail}");
     }
 
     #[test]

@@ -89,6 +89,22 @@ impl Provider {
             Self::Auth0 | Self::EntraId | Self::Keycloak | Self::Okta => false,
         }
     }
+
+    /// Whether it does PKCE with S256, and its metadata does not say so.
+    pub fn does_pkce_unsaid(self) -> bool {
+        match self {
+            Self::EntraId => true,
+            Self::Auth0 | Self::Casdoor | Self::Keycloak | Self::Okta => false,
+        }
+    }
+
+    /// Whether `scopes_supported` of its metadata has the scopes of APIs, as far as known.
+    pub fn lists_scopes_of_apis(self) -> bool {
+        match self {
+            Self::Keycloak | Self::Okta => true,
+            Self::Auth0 | Self::Casdoor | Self::EntraId => false,
+        }
+    }
 }
 
 /// How to mend something, in the provider's words where there is one.

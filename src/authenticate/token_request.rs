@@ -3,7 +3,8 @@
 //! 1. Only status 200, `application/json`, `token_type` Bearer and a well-formed token are an answer.
 //! 2. 401, and 400 or 403 with an error code that is about the client or what it wants, are a
 //!    refusal; it is named by a code of a closed set, never by the server's own words.
-//! 3. Everything else is the server's failure and says nothing about the credentials.
+//! 3. Everything else is the server's failure and says nothing about the credentials; where it has
+//!    one of RFC 6749's other codes, it is named as well.
 
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub enum TokenRequestError {
     /// The client is refused, with this error code.
     #[error("the token endpoint refused the client: {0}")]
     Refused(&'static str),
+    /// Our request is not one that it takes, with this error code.
+    #[error("the token endpoint answered HTTP {0}: {1}")]
+    RequestRefused(StatusCode, &'static str),
     /// It answered with an unexpected status.
     #[error("the token endpoint answered HTTP {0}")]
     Status(StatusCode),
@@ -90,7 +94,7 @@ pub fn read(answer: &Answer) -> Result<Granted, TokenRequestError> {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(Refused("invalid_client")),
         status @ (StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) => {
-            return Err(refusal(&answer.body).map_or(Status(status), Refused));
+            return Err(refusal(status, &answer.body));
         }
         status => return Err(Status(status)),
     }
@@ -115,11 +119,19 @@ pub fn read(answer: &Answer) -> Result<Granted, TokenRequestError> {
     Ok(Granted { access_token, expires_in: expires_in.map(Duration::from_secs), scope })
 }
 
-/// The error code, when it is about the client or what it wants (RFC 6749 section 5.2, RFC 8707
-/// section 2); others are about our request or the server.
-fn refusal(body: &[u8]) -> Option<&'static str> {
-    let response: ErrorResponse = serde_json::from_slice(body).ok()?;
-    REFUSALS.into_iter().find(|code| **code == *response.error)
+/// What a failure is by its code (RFC 6749 section 5.2, RFC 8707 section 2): about the client or what
+/// it wants, about our request, or about the server.
+fn refusal(status: StatusCode, body: &[u8]) -> TokenRequestError {
+    let response: Option<ErrorResponse> = serde_json::from_slice(body).ok();
+    let code = response.map(|response| response.error).unwrap_or_default();
+    let one_of = |codes: &[&'static str]| codes.iter().copied().find(|each| *each == code);
+    if let Some(code) = one_of(&REFUSALS) {
+        return TokenRequestError::Refused(code);
+    }
+    match one_of(&OF_THE_REQUEST) {
+        Some(code) => TokenRequestError::RequestRefused(status, code),
+        None => TokenRequestError::Status(status),
+    }
 }
 
 const REFUSALS: [&str; 6] = [
@@ -130,6 +142,8 @@ const REFUSALS: [&str; 6] = [
     "invalid_target",
     "unauthorized_client",
 ];
+
+const OF_THE_REQUEST: [&str; 2] = ["invalid_request", "unsupported_grant_type"];
 
 #[cfg(test)]
 mod tests {
@@ -205,7 +219,14 @@ mod tests {
                     "{code}: {read:?}"
                 );
             }
-            for code in ["invalid_request", "unsupported_grant_type", "server_error", "canary"] {
+            for code in OF_THE_REQUEST {
+                let failure = answer(status, &format!(r#"{{"error":"{code}"}}"#)).unwrap_err();
+                assert!(matches!(failure, TokenRequestError::RequestRefused(..)), "{failure:?}");
+                let start = format!("the token endpoint answered HTTP {status} ");
+                let said = failure.to_string();
+                assert!(said.starts_with(&start) && said.contains(&format!(": {code}")), "{said}");
+            }
+            for code in ["server_error", "canary"] {
                 let read = answer(status, &format!(r#"{{"error":"{code}"}}"#));
                 assert!(matches!(read, Err(TokenRequestError::Status(_))), "{code}: {read:?}");
             }

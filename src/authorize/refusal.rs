@@ -5,6 +5,7 @@
 //!    answered as if its object did not exist, or within a result.
 
 use super::{
+    deciding,
     operation::{Object, ObjectKind, Operation},
     rules::{DecidedBy, Fault, Finding},
 };
@@ -44,7 +45,7 @@ pub enum AuthorizeError {
         remedy: &'static str,
     },
     /// It came without a token and needs one.
-    #[error("no token came, and anonymous_methods of the route does not name the method")]
+    #[error("no token came, and anonymous_methods or a rule of the route asks for one")]
     LoginNeeded,
 }
 
@@ -99,13 +100,7 @@ impl AuthorizeError {
             let is_denied = matches!(self, Self::Denied { .. });
             return is_denied.then(|| format!("routes.{route}.unlisted_tools"));
         };
-        let section = match named.kind {
-            ObjectKind::Method => "methods",
-            ObjectKind::Prompt => "prompts",
-            ObjectKind::Resource => "resources",
-            ObjectKind::Tool => "tools",
-        };
-        Some(format!("routes.{route}.{section}.{pattern}"))
+        Some(deciding::key(route, named.kind, pattern))
     }
 
     /// The pattern that decided, when one did.

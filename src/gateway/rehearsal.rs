@@ -30,6 +30,7 @@ use crate::{
         AuthenticateError, TokenIdentity, asker::Asker, authorization_server::Unavailable,
         discovery::DiscoveryError, introspection::IntrospectionError,
     },
+    authorize::Permit,
     forward::request_body,
     jsonrpc::Glance,
     oauth::Scope,
@@ -72,6 +73,12 @@ pub struct Rehearsal {
     pub required_scopes: Option<Scope>,
     /// Whose the token is, as far as that is known.
     pub token: Option<TokenIdentity>,
+    /// Whether it came without credentials, and goes on without any where a token opens more.
+    pub is_anonymous: bool,
+    /// The path of the rule that the decision about the operation rests on, when there is one.
+    pub rule: Option<String>,
+    /// Why it would be refused, were the route not shadowed.
+    pub would_deny: Option<String>,
     /// The path of the key that is at fault, where the refusal itself says so.
     pub blamed: Option<String>,
     /// What the client gets from us; `None` when the request would be forwarded.
@@ -93,14 +100,15 @@ pub struct OwnAnswer {
 
 /// Judges a request whose body is known.
 pub async fn rehearse(snapshot: &Snapshot, parts: &Parts, body: &Bytes) -> Rehearsal {
-    let (resource, glance, token) = (None, Glance::default(), None);
-    let steps = Vec::new();
     let mut rehearsal = Rehearsal {
-        steps,
-        resource,
-        glance,
+        steps: Vec::new(),
+        resource: None,
+        glance: Glance::default(),
         required_scopes: None,
-        token,
+        token: None,
+        is_anonymous: false,
+        rule: None,
+        would_deny: None,
         blamed: None,
         answer: None,
     };
@@ -139,7 +147,9 @@ impl Rehearsal {
                     Err(missing) if may_need_no_token(&missing, resource, &parts.method) => {
                         self.glance = Glance::at(body);
                         let operation = judge::read(resource, parts, body)?;
-                        resource.policy.without_credentials(&operation).ok_or(missing)?
+                        let caller = resource.policy.without_credentials(&operation);
+                        self.is_anonymous = caller.is_some();
+                        caller.ok_or(missing)?
                     }
                     caller => caller?,
                 };
@@ -153,14 +163,26 @@ impl Rehearsal {
                 let operation =
                     judge::operation(resource, parts, body, &self.glance, &destination)?;
                 self.required_scopes = resource.policy.required_scopes(&operation);
+                self.rule = resource.policy.rule(&operation, &resource.name);
                 let permitted = resource.policy.authorize(caller, &operation);
                 drop(operation);
                 self.pass_until(Stage::Scopes);
-                permitted.map_err(Rejection::Authorize)?;
-                self.pass(Stage::Scopes);
+                let permit = permitted.map_err(Rejection::Authorize)?;
+                self.permitted(&permit, &resource.name);
             }
         }
         Ok(())
+    }
+
+    fn permitted(&mut self, permit: &Permit, route: &str) {
+        if let Some(error) = permit.would_deny() {
+            self.rule = error.rule(route);
+            self.would_deny = Some(error.to_string());
+        }
+        if self.is_anonymous {
+            self.required_scopes = Some(Scope::default());
+        }
+        self.pass(Stage::Scopes);
     }
 
     /// The path of the rule that decided a refusal.
@@ -186,6 +208,9 @@ impl Rehearsal {
                 | Rejection::DocumentUnavailable
         );
         self.blamed = blamed(&rejection).or_else(|| self.rule(&rejection));
+        if !self.is_anonymous {
+            self.rule = None;
+        }
         let ruling = if is_unavailable { Ruling::Unknown(text) } else { Ruling::Refused(text) };
         self.steps.push(Step { stage, ruling });
         if let Some(resource) = rejection.resource() {
@@ -208,7 +233,8 @@ impl Rehearsal {
     /// Every stage before this one has passed.
     fn pass_until(&mut self, end: Stage) {
         let last = self.steps.last().map(|step| step.stage);
-        let has_token = self.resource.as_ref().is_none_or(|it| it.authenticator.is_some());
+        let may_have_one = self.resource.as_ref().is_none_or(|it| it.authenticator.is_some());
+        let has_token = may_have_one && !self.is_anonymous;
         let limiter = self.resource.as_ref().and_then(|it| it.rate_limiter.as_ref());
         let limited_by = limiter.map(|limiter| limiter.settings().by);
         for stage in STAGES {
@@ -245,11 +271,13 @@ fn look(
     Ok(request_body::look(body, is_whole, max_bytes)?)
 }
 
-/// The key that is at fault when an authorization server could not be asked.
+/// The key that is at fault when an authorization server could not be asked, or is misnamed.
 fn blamed(rejection: &Rejection) -> Option<String> {
-    let Rejection::Authenticate(AuthenticateError::Unavailable { name, cause }) = rejection else {
-        return None;
-    };
+    let Rejection::Authenticate(error) = rejection else { return None };
+    if let AuthenticateError::Invalid(token) = error {
+        return token.misnamed().map(|name| format!("authorization_servers.{name}.issuer"));
+    }
+    let AuthenticateError::Unavailable { name, cause } = error else { return None };
     let key = match cause {
         // That is for whoever asks at that moment.
         Unavailable::Busy(_) => return None,

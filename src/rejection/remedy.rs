@@ -56,6 +56,9 @@ fn of_authentication(error: &AuthenticateError) -> &'static str {
             "None needed when the client comes back with a token: this challenge tells it where to \
              log in. If it never does, it does not follow RFC 9728."
         }
+        AuthenticateError::Credentials(CredentialsError::BasicSyntax) => {
+            "The client must send one header `Authorization: Basic`, with the base64 of id:secret."
+        }
         AuthenticateError::Credentials(
             CredentialsError::InQuery | CredentialsError::Repeated | CredentialsError::Syntax,
         ) => "The client must send one header `Authorization: Bearer TOKEN`.",

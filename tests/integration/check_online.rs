@@ -1,7 +1,9 @@
 //! `gatehouse check --online`: broken set-ups, each named with its cause, place and remedy.
 
 mod authorization_servers;
+mod for_clients;
 mod key_sets;
+mod own_tokens;
 mod upstreams;
 
 use serde_json::Value;

@@ -3,6 +3,7 @@
 mod agreement;
 mod causes;
 mod jwt;
+mod rules;
 
 use std::process::Command;
 
@@ -134,6 +135,28 @@ async fn token_comes_from_option_file_or_environment() {
         assert!(out.contains("\nallowed: forwarded to http://127.0.0.1:"), "{out}");
         assert!(!out.contains(&token), "{out}");
     }
+}
+
+/// What a clipboard or an editor makes of a token is not blamed on a client.
+#[tokio::test]
+async fn file_that_holds_no_token_is_named_with_what_is_wrong() {
+    let (parties, yaml, token) = set_up(NOTES, good()).await;
+    for (text, word) in [
+        (format!("Bearer {token}\n"), "without `Bearer`"),
+        (format!("Authorization: Bearer {token}"), "without `Bearer`"),
+        (format!("\u{feff}{token}"), "byte order mark"),
+        (format!("{token}\n{token}"), "white space"),
+        (format!("\"{token}\""), "no bearer token"),
+        ("\n".to_owned(), "empty"),
+    ] {
+        let path = file(&text);
+        let path = path.to_str().unwrap();
+        let said = explain(&yaml, &["--url", "/notes", "--token-file", path], None).await;
+        assert_eq!((said.code, &*said.out), (Some(2), ""), "{text:?}");
+        assert!(said.err.contains(&format!("--token-file {path}: ")), "{}", said.err);
+        assert!(said.err.contains(word) && !said.err.contains(&token), "{}", said.err);
+    }
+    assert_eq!(parties.authorization_server.received().len(), 0);
 }
 
 #[tokio::test]

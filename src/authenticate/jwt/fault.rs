@@ -32,15 +32,16 @@ pub enum JwtFault {
     #[error("its header is not acceptable: {0}")]
     Header(&'static str),
     /// Its `iss` is not the issuer.
-    #[error("iss is {0:?}, not the issuer: compare the configured issuer byte for byte")]
+    #[error("{}: it must be the configured issuer, byte for byte", said("iss", .0.as_ref()))]
     Issuer(Option<Shown>),
     /// It never expires.
     #[error("it has no exp: have the authorization server issue tokens that expire")]
     NoExpiry,
     /// Its `typ` is that of something else than an access token.
     #[error(
-        "its typ is {0:?}: an access token has at+jwt, JWT or none (at+jwt alone where \
-         jwt.required_type says so); the client must send the access token"
+        "{}: an access token has at+jwt, JWT or none (at+jwt alone where jwt.required_type says so); \
+         the client must send the access token",
+        said("typ", .0.as_ref())
     )]
     Type(Option<Shown>),
     /// The key it names is of another type than its algorithm.
@@ -88,6 +89,10 @@ impl JwtFault {
     }
 }
 
+fn said(name: &str, text: Option<&Shown>) -> String {
+    text.map_or_else(|| format!("it has no {name}"), |text| format!("its {name} is {text:?}"))
+}
+
 fn verifying(kid: Option<&KeyId>) -> String {
     kid.map_or_else(|| "any fit key (it names none)".to_owned(), |kid| format!("key {kid:?}"))
 }
@@ -104,3 +109,21 @@ fn claims(error: &ClaimError) -> String {
 }
 
 const MAX_CHARACTERS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_token_says_is_quoted_and_what_it_does_not_say_is_said_to_be_missing() {
+        let shown = |text| Some(Shown::new(text));
+        for (fault, start) in [
+            (JwtFault::Type(shown("foo+jwt")), "its typ is \"foo+jwt\": an access token has"),
+            (JwtFault::Type(None), "it has no typ: an access token has"),
+            (JwtFault::Issuer(shown("https://x\n")), "its iss is \"https://x\\n\": it must"),
+            (JwtFault::Issuer(None), "it has no iss: it must be"),
+        ] {
+            assert!(fault.to_string().starts_with(start), "{fault}");
+        }
+    }
+}

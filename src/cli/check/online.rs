@@ -11,9 +11,11 @@
 pub(in crate::cli) mod finding;
 
 mod clock;
+mod for_clients;
 mod introspection;
 mod key_set;
 mod metadata;
+mod own_token;
 mod upstream;
 mod userinfo;
 
@@ -24,7 +26,7 @@ use http::{HeaderMap, header};
 pub(in crate::cli) use self::finding::{Finding, Verdict};
 use self::finding::{Findings, quoted};
 use crate::{
-    authenticate::{client_authentication::Client, outbound::Outbound},
+    authenticate::{client_authentication::Client, discovery::Discovered, outbound::Outbound},
     clock::Clock,
     config::{
         Loaded,
@@ -79,21 +81,37 @@ pub(in crate::cli) async fn ask(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Vec<
 
 async fn authorization_server(asked: &Asked<'_>, findings: &mut Findings<'_>) {
     let Some(known) = metadata::check(asked, findings).await else { return };
-    if asked.settings.access_tokens.are_introspected()
-        && let Some(endpoint) = &known.discovered.introspection_endpoint
-    {
-        introspection::check(asked, &known, endpoint, findings).await;
+    service_accounts(asked, &known.discovered, findings);
+    let (kind, discovered) = (asked.settings.access_tokens, &known.discovered);
+    match &discovered.introspection_endpoint {
+        Some(endpoint) if kind.are_introspected() => {
+            introspection::check(asked, &known, endpoint, findings).await;
+        }
+        _ => own_token::resource_indicators(asked, known.provider, findings),
     }
-    if let (true, Some(url)) =
-        (asked.settings.access_tokens.are_verified_here(), &known.discovered.jwks_uri)
-    {
+    if let (true, Some(url)) = (kind.are_verified_here(), &discovered.jwks_uri) {
         key_set::check(asked, url, findings).await;
     }
-    if let (AccessTokens::Userinfo, Some(endpoint)) =
-        (asked.settings.access_tokens, &known.discovered.userinfo_endpoint)
-    {
+    if let (AccessTokens::Userinfo, Some(endpoint)) = (kind, &discovered.userinfo_endpoint) {
         userinfo::check(asked, endpoint, findings).await;
     }
+}
+
+/// Whether their credentials can be exchanged, where routes take them from this server alone.
+fn service_accounts(asked: &Asked<'_>, discovered: &Discovered, findings: &mut Findings<'_>) {
+    let takes_them = |route: &&ProtectedSettings| {
+        route.basic_client_credentials && route.authorization_servers.len() == 1
+    };
+    if !asked.routes.iter().any(takes_them) {
+        return;
+    }
+    if let Some(url) = &discovered.token_endpoint {
+        return findings.ok("service_accounts", format!("they are exchanged at {url}"));
+    }
+    let seen = "routes take client credentials (basic_client_credentials), and there is no \
+                token_endpoint to exchange them at: each is answered 503";
+    let write = "write the token endpoint here (https, or http on loopback)";
+    findings.error("service_accounts", seen, "metadata.token_endpoint", write);
 }
 
 /// The protected routes that take a server's tokens.

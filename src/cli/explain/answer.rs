@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub(super) required_scopes: Vec<String>,
     /// What the token has.
     pub(super) granted_scopes: Vec<String>,
+    /// Why it would be denied, were the route not shadowed.
+    pub(super) would_deny: Option<String>,
     /// The path of the key that decided.
     pub(super) rule: Option<String>,
     /// What is known of the token; never the token.
@@ -96,6 +98,7 @@ impl Answer {
             headers,
             required_scopes: required(rehearsal, protected).map(texts).unwrap_or_default(),
             granted_scopes: scene.token().map(|it| texts(&it.facts().scope)).unwrap_or_default(),
+            would_deny: rehearsal.would_deny.clone(),
             rule: last.map(|step| scene.key(step)),
             token: scene.token().map(|token| Token::of(token, now)),
             steps: rehearsal

@@ -10,6 +10,7 @@ use super::{
     answer::{Answer, Token},
     question::Question,
 };
+use crate::gateway::rehearsal::Stage;
 
 /// Prints what would happen, decision by decision.
 pub(super) fn print(answer: &Answer, question: &Question, out: &mut dyn Write) -> io::Result<()> {
@@ -20,7 +21,8 @@ pub(super) fn print(answer: &Answer, question: &Question, out: &mut dyn Write) -
     for (index, step) in answer.steps.iter().enumerate() {
         let number = index + 1;
         writeln!(out, "{number:3}. {:11}  {:7}  {}", step.step, step.ruling, step.why)?;
-        if step.ruling != "passed" {
+        // Which of its rules a route went by is worth a line of its own.
+        if step.ruling != "passed" || step.step == Stage::Scopes.as_str() {
             writeln!(out, "{:18}{}", "", step.place)?;
         }
     }

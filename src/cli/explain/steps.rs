@@ -64,25 +64,37 @@ impl<'a> Scene<'a> {
             Stage::Route | Stage::Method => of_route("path"),
             Stage::Origin => "listen.allowed_origins".to_owned(),
             Stage::AddressRate | Stage::Rate => of_route("rate_limit"),
+            Stage::Credentials if self.rehearsal.is_anonymous => of_route("anonymous_methods"),
             Stage::Credentials | Stage::Form => of_route("access"),
             // No server was asked about a token that names another issuer.
             Stage::Token if is_refused && self.is_of_another_issuer() => {
                 of_route("authorization_servers")
             }
-            Stage::Token => of_server("access_tokens"),
-            Stage::Kind | Stage::Issuer => of_server("issuer"),
+            Stage::Token | Stage::Kind => of_server("access_tokens"),
+            Stage::Issuer => of_server("issuer"),
             Stage::Audience => self.audience_key(of_route("audiences"), of_route("resource")),
             Stage::Time => of_server("clock_skew"),
             Stage::Session => "sessions".to_owned(),
             Stage::Body => "listen.limits.max_body_bytes".to_owned(),
-            Stage::Operation => of_route("upstream"),
-            Stage::Scopes => of_route("required_scopes"),
+            Stage::Operation => of_route(self.strict()),
+            Stage::Scopes => {
+                self.rehearsal.rule.clone().unwrap_or_else(|| of_route("required_scopes"))
+            }
         }
     }
 
     fn is_of_another_issuer(&self) -> bool {
         let reason = self.rehearsal.answer.as_ref().and_then(|answer| answer.reason);
         reason == Some("wrong_issuer")
+    }
+
+    /// The first section because of which bodies are read strictly.
+    fn strict(&self) -> &'static str {
+        let is_written = |key: &&&str| {
+            let route = self.route().map(|route| &*route.name).unwrap_or_default();
+            self.places.find(&format!("routes.{route}.{key}")).is_written
+        };
+        STRICT.iter().find(is_written).copied().unwrap_or("upstream")
     }
 
     /// The audience comes from the resource where `audiences` was left out.
@@ -126,6 +138,9 @@ impl<'a> Scene<'a> {
             Stage::Method => "it is served".to_owned(),
             Stage::AddressRate | Stage::Rate => self.rate_limit(),
             Stage::Credentials if self.protected().is_none() => "none are needed".to_owned(),
+            Stage::Credentials if self.rehearsal.is_anonymous => {
+                "none came, and anonymous_methods names what is asked for".to_owned()
+            }
             Stage::Credentials => "they came".to_owned(),
             Stage::Form => "one well-formed token, or client credentials".to_owned(),
             Stage::Token => match self.token() {
@@ -148,12 +163,20 @@ impl<'a> Scene<'a> {
             Stage::Session => "none is named, or it is the caller's".to_owned(),
             Stage::Body => "it can be taken".to_owned(),
             Stage::Operation => "everybody reads it alike, as far as rules need it".to_owned(),
-            Stage::Scopes => match (&self.rehearsal.required_scopes, facts) {
-                (Some(required), Some(facts)) => {
-                    format!("[{required}] is in [{}]", facts.scope)
-                }
-                _ => "none are needed".to_owned(),
-            },
+            Stage::Scopes => self.why_permitted(),
+        }
+    }
+
+    fn why_permitted(&self) -> String {
+        let facts = self.token().map(TokenIdentity::facts);
+        match (&self.rehearsal.would_deny, &self.rehearsal.required_scopes, facts) {
+            (Some(why), ..) => format!("shadow lets it pass, which would be refused: {why}"),
+            (None, Some(required), Some(facts)) => format!("[{required}] is in [{}]", facts.scope),
+            (None, ..) => "none are needed".to_owned(),
         }
     }
 }
+
+/// The keys of a route that have bodies read strictly.
+const STRICT: [&str; 6] =
+    ["tools", "prompts", "resources", "methods", "anonymous_methods", "unlisted_tools"];

@@ -75,6 +75,12 @@ impl Server {
         let kind = self.settings.as_ref().map(|settings| settings.access_tokens);
         kind == Some(AccessTokens::Userinfo)
     }
+
+    /// Whether scopes are looked for where introspection and JWTs have them, and nowhere else.
+    pub(super) fn reads_usual_scopes(&self) -> bool {
+        let names = self.settings.as_ref().map(|settings| &settings.claims.scope);
+        names.is_some_and(|names| names.iter().all(|name| ["scope", "scp"].contains(&&**name)))
+    }
 }
 
 pub(super) fn all(file: &ConfigFile, report: &mut Report<'_>) -> Servers {

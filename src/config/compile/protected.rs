@@ -73,6 +73,7 @@ fn authorization_servers<'s>(
         server.mark_used();
     }
     report_compared_audience(subject, &servers, report);
+    report_untold_scopes(subject, &servers, report);
     if let Some(mirror) = subject.route.legacy_metadata.placed()
         && mirror.value.0
         && servers.len() > 1
@@ -147,6 +148,22 @@ fn report_compared_audience(subject: &Subject<'_>, servers: &[&Server], report: 
     let place =
         if how.is_written { how.place.clone() } else { subject.name.place.below("audience_match") };
     report.error(&place, message);
+}
+
+/// Warns of scopes that are required where the server may tell none.
+fn report_untold_scopes(subject: &Subject<'_>, servers: &[&Server], report: &mut Report<'_>) {
+    let is_silent = |server: &&&Server| server.uses_userinfo() && server.reads_usual_scopes();
+    let Some(server) = servers.iter().find(is_silent) else { return };
+    let required = subject.route.required_scopes.value().and_then(|scopes| scopes.first());
+    if let Some(scope) = required {
+        let message = format!(
+            "authorization server {} is asked at its userinfo endpoint, whose answers rarely have a \
+             scope: its tokens are then refused; write `required_scopes: []`, or name a claim that \
+             the answers have in `claims.scope`",
+            server.name
+        );
+        report.warning(&scope.place, message);
+    }
 }
 
 fn only_server<'s>(

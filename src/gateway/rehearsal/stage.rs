@@ -110,8 +110,10 @@ pub(super) fn stage(rejection: &Rejection) -> Stage {
 
 fn authorize_stage(error: &AuthorizeError) -> Stage {
     match error {
-        AuthorizeError::Denied { .. } | AuthorizeError::InsufficientScope { .. } => Stage::Scopes,
-        AuthorizeError::LoginNeeded => Stage::Credentials,
+        // Without credentials it came thus far, and a rule asks for some.
+        AuthorizeError::Denied { .. }
+        | AuthorizeError::InsufficientScope { .. }
+        | AuthorizeError::LoginNeeded => Stage::Scopes,
     }
 }
 
@@ -119,7 +121,10 @@ fn authenticate_stage(error: &AuthenticateError) -> Stage {
     match error {
         AuthenticateError::Credentials(CredentialsError::Missing) => Stage::Credentials,
         AuthenticateError::Credentials(
-            CredentialsError::InQuery | CredentialsError::Repeated | CredentialsError::Syntax,
+            CredentialsError::BasicSyntax
+            | CredentialsError::InQuery
+            | CredentialsError::Repeated
+            | CredentialsError::Syntax,
         ) => Stage::Form,
         // Nothing is known of it: it never came to a verdict on what it says.
         AuthenticateError::Invalid(token) if token.identity().is_none() => Stage::Token,

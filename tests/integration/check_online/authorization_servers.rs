@@ -72,26 +72,40 @@ async fn s256_missing() {
     checked.blames(SERVER, "pkce", "error", [r#"is ["plain"]"#, "issuer", "S256"]);
 }
 
+/// An answer with a `Date` this far from now, and these further fields.
+fn dated(body: &str, offset: i64, fields: &str) -> Answer {
+    let date = std::time::Duration::from_secs(u64::try_from(now() + offset).unwrap());
+    let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + date);
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nDate: {date}\r\n{fields}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    Answer::Raw(answer.into_bytes())
+}
+
 #[tokio::test]
 async fn clock_that_is_ahead_or_behind() {
     let parties = parties().await;
     let server = &parties.authorization_server;
-    for (offset, verdict, seen) in
-        [(600, "error", "ahead of ours"), (-600, "warning", "behind ours")]
-    {
-        let date = httpdate::fmt_http_date(
-            std::time::UNIX_EPOCH
-                + std::time::Duration::from_secs(u64::try_from(now() + offset).unwrap()),
-        );
-        let body = complete_metadata(server);
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        server.publish(WELL_KNOWN, Answer::Raw(answer.into_bytes()));
+    let body = complete_metadata(server);
+    for (offset, fields, verdict, seen) in [
+        (600, "", "error", "ahead of ours"),
+        (-600, "", "warning", "behind ours"),
+        (0, "Age: 600\r\n", "error", "ahead of ours"),
+        (-1200, "Age: 600\r\n", "warning", "behind ours"),
+    ] {
+        server.publish(WELL_KNOWN, dated(&body, offset, fields));
         let checked = Checked::of(&parties.fill(NOTES)).await;
         checked.blames(SERVER, "clock", verdict, [seen, "clock_skew", "synchronise"]);
     }
+}
+
+#[tokio::test]
+async fn answer_of_a_cache_is_as_old_as_it_says() {
+    let parties = parties().await;
+    let server = &parties.authorization_server;
+    server.publish(WELL_KNOWN, dated(&complete_metadata(server), -1800, "Age: 1800\r\n"));
+    Checked::of(&parties.fill(NOTES)).await.is_fine(SERVER, "clock");
 }
 
 #[tokio::test]
@@ -146,19 +160,4 @@ async fn endpoint_that_calls_everything_active() {
     let expected =
         ["a made-up token was called active", "metadata.introspection_endpoint", "RFC 7662"];
     checked.blames(SERVER, "introspection", "error", expected);
-}
-
-#[tokio::test]
-async fn scope_that_the_server_does_not_know() {
-    let parties = parties().await;
-    let server = &parties.authorization_server;
-    let mut document = json(&complete_metadata(server));
-    document["scopes_supported"] = serde_json::json!(["openid"]);
-    document.as_object_mut().unwrap().remove("registration_endpoint");
-    server.publish(WELL_KNOWN, Answer::json(&document.to_string()));
-    let checked = Checked::of(&parties.fill(NOTES)).await;
-    let expected = [r#"lacks ["notes.read"]"#, "issuer", "claims.scope"];
-    checked.blames(SERVER, "scopes", "warning", expected);
-    let expected = ["cannot register themselves", "issuer", "RFC 7591"];
-    checked.blames(SERVER, "registration", "warning", expected);
 }

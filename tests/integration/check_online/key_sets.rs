@@ -8,6 +8,7 @@ use crate::harness::{
     authorization_server::Answer,
     json,
     jwt::{SigningKey, key_set},
+    token::now,
 };
 
 const CLIENT: &str = "client: {id: gatehouse, secret: introspection-secret}";
@@ -63,6 +64,24 @@ async fn no_usable_key() {
     let expected = ["for ES256 alone, which is not allowed", "jwt.algorithms", "algorithm"];
     checked.blames(SERVER, "key", "warning", expected);
     assert_eq!(checked.code, Some(1));
+}
+
+/// Not a member of RFC 7517, but some servers add it.
+#[tokio::test]
+async fn key_that_says_it_expired() {
+    for (exp, verdict) in [(now() - 600, "warning"), (now() + 600, "ok")] {
+        let mut key = SigningKey::generate("ES256").jwk();
+        key["exp"] = exp.into();
+        let (_parties, yaml) = with_keys(Answer::json(&key_set(&[key]))).await;
+        let checked = Checked::of(&yaml).await;
+        assert_eq!(checked.one(SERVER, "key")["verdict"], verdict, "{:#?}", checked.findings);
+        assert_eq!(checked.code, Some(0), "{:#?}", checked.findings);
+        if verdict == "warning" {
+            let expected =
+                ["verifies ES256, though its exp passed ", "metadata.jwks_uri", "new key"];
+            checked.blames(SERVER, "key", "warning", expected);
+        }
+    }
 }
 
 #[tokio::test]

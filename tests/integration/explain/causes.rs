@@ -68,6 +68,41 @@ async fn credentials_of_a_service_account() {
     }
 }
 
+/// Why no token is granted is said by the code of RFC 6749, and what is malformed by its own form.
+#[tokio::test]
+async fn service_accounts_that_get_no_token() {
+    let (parties, yaml, _) = set_up(NOTES, good()).await;
+    let yaml =
+        yaml.replace("required_scopes", "basic_client_credentials: true\n    required_scopes");
+    parties.authorization_server.grant(|_| Answer::error(400, "unsupported_grant_type"));
+    let field = "Authorization: Basic cm9ib3Q6cmlnaHQ=";
+    let said = explain(&yaml, &["--url", "/notes", "--header", field, "--json"], None).await;
+    let words = ["answered HTTP 400 Bad Request: unsupported_grant_type"];
+    let key = "authorization_servers.corp.access_tokens";
+    blames(&json(&said.out), "token", key, &words);
+    let field = "Authorization: Basic cm9ib3Q=";
+    let said = explain(&yaml, &["--url", "/notes", "--header", field, "--json"], None).await;
+    let words = ["send `Authorization: Basic` and the base64 of id:secret"];
+    let answer = json(&said.out);
+    assert_eq!((said.code, &answer["status"]), (Some(0), &400.into()), "{answer:#}");
+    let last = answer["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["step"], "form", "{last}");
+    assert!(last["why"].as_str().unwrap().contains(words[0]), "{last}");
+}
+
+#[tokio::test]
+async fn what_is_no_plain_access_token() {
+    for (claims, reason) in [
+        (good().with("typ", "Refresh"), "wrong_token_type"),
+        (good().with("cnf", serde_json::json!({"jkt": "x"})), "bound_token"),
+    ] {
+        let (_parties, yaml, token) = set_up(NOTES, claims).await;
+        let (_, answer) = explained(&yaml, &token).await;
+        assert_eq!(answer["reason"], reason, "{answer:#}");
+        blames(&answer, "kind", "authorization_servers.corp.access_tokens", &["token"]);
+    }
+}
+
 #[tokio::test]
 async fn issuer_with_another_slash() {
     let (parties, yaml, token) = set_up(NOTES, good()).await;

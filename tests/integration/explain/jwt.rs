@@ -85,15 +85,38 @@ async fn offline_without_keys_a_jwt_is_unknown() {
     assert_eq!(parties.authorization_server.received().len(), 0, "somebody was asked");
 }
 
+/// The only server of the route: its tokens say otherwise what it is called.
+#[tokio::test]
+async fn issuer_that_is_not_the_configured_one_is_compared_with_it() {
+    let (parties, yaml, mut claims) = set_up().await;
+    let key = SigningKey::generate("ES256");
+    parties.authorization_server.publish_keys(&[key.jwk()]);
+    let issuer = parties.authorization_server.issuer();
+    for (iss, word) in [
+        (format!("{issuer}/"), "byte for byte, they differ in the slash at the end alone; if"),
+        ("https://internal.example".to_owned(), "byte for byte; if"),
+    ] {
+        claims["iss"] = json!(iss);
+        let (code, answer) = explained(&yaml, &key.token(&claims)).await;
+        assert_eq!((code, &answer["reason"]), (Some(0), &"wrong_issuer".into()), "{answer:#}");
+        let words = ["names the issuer", "this route takes tokens of", word];
+        blames(&answer, "token", "authorization_servers.corp.issuer", &words);
+    }
+}
+
 #[tokio::test]
 async fn issuer_that_the_route_does_not_list_is_named_with_the_list() {
     let (parties, yaml, mut claims) = set_up().await;
     let key = SigningKey::generate("ES256");
     parties.authorization_server.publish_keys(&[key.jwk()]);
-    claims["iss"] = json!(format!("{}/", parties.authorization_server.issuer()));
+    let more = "  partner: {issuer: 'https://partner.example', access_tokens: jwt}\nroutes:\n";
+    let yaml = yaml
+        .replace("routes:\n", more)
+        .replace("    required_scopes", "    authorization_servers: [corp]\n    required_scopes");
+    claims["iss"] = json!("https://partner.example");
     let (code, answer) = explained(&yaml, &key.token(&claims)).await;
     assert_eq!((code, &answer["reason"]), (Some(0), &"wrong_issuer".into()), "{answer:#}");
-    let words = ["names the issuer", "this route takes tokens of"];
+    let words = ["names the issuer", "this route takes tokens of", "must list that server"];
     blames(&answer, "token", "routes.notes.authorization_servers", &words);
 }
 

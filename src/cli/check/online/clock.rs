@@ -1,4 +1,5 @@
-//! The other's clock against ours, by the `Date` of its answer (RFC 9110 section 6.6.1).
+//! The other's clock against ours, by the `Date` of its answer (RFC 9110 section 6.6.1) and, where a
+//! cache kept it, its `Age` (RFC 9111 section 5.1).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,10 +9,12 @@ use super::{Asked, finding::Findings};
 
 /// Compares the clocks; says nothing when the answer has no date.
 pub(super) fn compare(asked: &Asked<'_>, headers: &HeaderMap, findings: &mut Findings<'_>) {
-    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
-    let Some(theirs) = date.and_then(seconds) else {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(date) = text(header::DATE).and_then(seconds) else {
         return findings.ok("clock", "cannot be told: the answer has no Date");
     };
+    let age = text(header::AGE).and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or_default();
+    let theirs = date + f64::from(age);
     let ahead = theirs - asked.clock.unix_seconds();
     let skew = asked.settings.clock_skew.as_secs_f64();
     // A date is cut to whole seconds, and the answer took its time.

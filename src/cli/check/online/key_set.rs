@@ -3,8 +3,10 @@
 //! 1. It is fetched and read as for verifying tokens.
 //! 2. One key that cannot be used costs nothing but itself; without any usable key, no JWT of this
 //!    server is accepted. Usable is a key for an algorithm of `jwt.algorithms`.
+//! 3. A key that says it expired still verifies, and is warned about.
 
 use http::StatusCode;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -38,9 +40,12 @@ pub(super) async fn check(asked: &Asked<'_>, url: &Url, findings: &mut Findings<
         Err(error) => return findings.error("key_set", format!("{url}: {error}"), KEY, WRITE),
     };
     let allowed = &asked.settings.jwt.algorithms;
+    let expiries = expiries(&answer.body);
+    let now = asked.clock.unix_seconds();
     let usable = keys.iter().filter(|key| !verified(key, allowed).is_empty()).count();
     for (index, key) in keys.iter().enumerate().take(MAX_KEYS) {
-        one((index, key), allowed, findings);
+        let exp = expiries.get(index).copied().flatten().filter(|exp| *exp <= now);
+        one((index, key), exp.map(|exp| now - exp), allowed, findings);
     }
     if usable == 0 {
         let seen = format!("{url} has {} keys and none that can be used", keys.len());
@@ -49,6 +54,14 @@ pub(super) async fn check(asked: &Asked<'_>, url: &Url, findings: &mut Findings<
         return findings.error("key_set", seen, KEY, write);
     }
     findings.ok("key_set", format!("{url} has {} keys, {usable} of them usable", keys.len()));
+}
+
+/// When each key expires, as some servers say in a member of their own.
+fn expiries(body: &[u8]) -> Vec<Option<f64>> {
+    let document: Value = serde_json::from_slice(body).unwrap_or_default();
+    let keys = document.get("keys").and_then(Value::as_array);
+    let exp = |key: &Value| key.get("exp").and_then(Value::as_f64);
+    keys.into_iter().flatten().map(exp).collect()
 }
 
 /// Which of the allowed algorithms a key verifies.
@@ -63,6 +76,7 @@ fn verified(key: &Inspected, allowed: &[SignatureAlgorithm]) -> Vec<SignatureAlg
 
 fn one(
     (index, key): (usize, &Inspected),
+    expired_for: Option<f64>,
     allowed: &[SignatureAlgorithm],
     findings: &mut Findings<'_>,
 ) {
@@ -93,6 +107,14 @@ fn one(
                 let names: Vec<_> = all.iter().map(|algorithm| algorithm.name()).collect();
                 let seen = format!("{what}: for {} alone, which is not allowed", names.join(", "));
                 findings.warning("key", seen, "jwt.algorithms", "add its algorithm");
+            } else if let Some(ago) = expired_for {
+                let seen = format!(
+                    "{what}: verifies {}, though its exp passed {ago:.0} s ago: no RFC knows exp in \
+                     a key, the gateway goes by the key set alone, and others may refuse its tokens",
+                    verified.join(", ")
+                );
+                let write = "have the server sign with a new key and take this one out";
+                findings.warning("key", seen, KEY, write);
             } else {
                 findings.ok("key", format!("{what}: verifies {}", verified.join(", ")));
             }

@@ -1,9 +1,7 @@
-//! An authorization server's metadata (RFC 8414), as the gateway and as MCP clients read it.
+//! An authorization server's metadata (RFC 8414), as the gateway reads it.
 //!
 //! 1. Where discovery looks, and what each place said; redirects are named, not followed.
 //! 2. `issuer`, byte for byte.
-//! 3. What MCP clients look for: PKCE with S256, `iss` in responses (RFC 9207), a way to become a
-//!    client.
 //!
 //! A document of another issuer is read no further: nothing in it may be trusted with credentials.
 
@@ -13,7 +11,8 @@ use url::Url;
 
 use super::{
     Asked,
-    finding::{Findings, listed, quoted, strings},
+    finding::{Findings, quoted},
+    for_clients,
 };
 use crate::authenticate::{
     discovery::{self, Discovered, DiscoveryError},
@@ -36,6 +35,7 @@ pub(super) async fn check(asked: &Asked<'_>, findings: &mut Findings<'_>) -> Opt
     if found.is_none() && !is_configured {
         return None;
     }
+    let published = found.clone();
     let completed = discovery::complete(found.unwrap_or_default(), settings);
     let discovered = match completed {
         Ok(discovered) => discovered,
@@ -51,7 +51,7 @@ pub(super) async fn check(asked: &Asked<'_>, findings: &mut Findings<'_>) -> Opt
     if let Some(provider) = provider {
         findings.ok("product", format!("looks like {}", provider.name()));
     }
-    for_clients(asked, &document, provider, findings);
+    for_clients::check(asked, (published.as_ref(), &document), provider, findings);
     Some(Known { discovered, document, provider })
 }
 
@@ -126,79 +126,6 @@ fn described(answer: &Answer) -> String {
         return format!("answered 200 with {}, no metadata in it", quoted(kind));
     }
     format!("answered {}", status.as_u16())
-}
-
-/// What MCP clients read in the document.
-fn for_clients(
-    asked: &Asked<'_>,
-    document: &Map<String, Value>,
-    provider: Option<Provider>,
-    findings: &mut Findings<'_>,
-) {
-    let is_true = |name: &str| document.get(name) == Some(&Value::Bool(true));
-    if document.contains_key("authorization_endpoint") {
-        pkce(document, provider, findings);
-        if is_true("authorization_response_iss_parameter_supported") {
-            findings.ok("iss", "authorization responses name the issuer (RFC 9207)");
-        } else if asked.is_one_of_several {
-            let seen = "authorization_response_iss_parameter_supported is not true, and there are \
-                        several authorization servers";
-            let write = "switch RFC 9207 on at the server: clients use it to tell servers apart";
-            findings.warning("iss", seen, "issuer", write);
-        } else {
-            findings
-                .ok("iss", "authorization responses do not name the issuer; one server needs not");
-        }
-        let how: Vec<_> = ["registration_endpoint", "client_id_metadata_document_supported"]
-            .into_iter()
-            .filter(|name| document.get(*name).is_some_and(|value| *value != Value::Bool(false)))
-            .collect();
-        if how.is_empty() {
-            let seen = "neither registration_endpoint nor client_id_metadata_document_supported: \
-                        MCP clients cannot register themselves";
-            findings.warning("registration", seen, "issuer", remedy(provider, Cure::Registration));
-        } else {
-            findings.ok("registration", format!("MCP clients can use {}", how.join(", ")));
-        }
-    }
-    scopes(asked, document, provider, findings);
-}
-
-fn pkce(document: &Map<String, Value>, provider: Option<Provider>, findings: &mut Findings<'_>) {
-    let methods = document.get("code_challenge_methods_supported").and_then(Value::as_array);
-    let seen = match methods {
-        Some(methods) if methods.iter().any(|method| method == "S256") => {
-            return findings.ok("pkce", "code_challenge_methods_supported has S256");
-        }
-        Some(methods) => {
-            format!("code_challenge_methods_supported is {}", listed(strings(methods)))
-        }
-        None => "code_challenge_methods_supported is missing".to_owned(),
-    };
-    let seen = format!("{seen}: MCP clients must refuse a server without S256");
-    findings.error("pkce", seen, "issuer", remedy(provider, Cure::Pkce));
-}
-
-/// Scopes that routes require and the server does not offer.
-fn scopes(
-    asked: &Asked<'_>,
-    document: &Map<String, Value>,
-    provider: Option<Provider>,
-    findings: &mut Findings<'_>,
-) {
-    let Some(offered) = document.get("scopes_supported").and_then(Value::as_array) else { return };
-    let mut missing = Vec::new();
-    for route in &asked.routes {
-        let required = route.required_scopes.iter().map(crate::oauth::ScopeToken::as_str);
-        missing.extend(required.filter(|scope| !offered.iter().any(|each| each == scope)));
-    }
-    missing.sort_unstable();
-    missing.dedup();
-    if missing.is_empty() {
-        return findings.ok("scopes", "scopes_supported has all scopes that the routes require");
-    }
-    let seen = format!("scopes_supported lacks {}, which routes require", listed(&missing));
-    findings.warning("scopes", seen, "issuer", remedy(provider, Cure::Scope));
 }
 
 const NO_ENDPOINT: &str =

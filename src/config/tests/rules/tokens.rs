@@ -86,6 +86,7 @@ fn kinds_of_tokens_have_what_they_need_and_no_more() {
     let needs = "needs introspection, and that needs `client: {id, secret}` beside it, or `client: {authentication: none}` where the server asks for none";
     let without = |lines: &str| client(&format!("null\n    {lines}"));
     let off = |text: String| format!("{text}    audience_match: off\n");
+    let free = |text: String| text.replace("[notes.read]", "[]");
     let weak = "routes.notes.audience_match: warning: tokens that were issued for other resources are accepted here too";
     expect(&[
         (without("access_tokens: jwt"), ""),
@@ -131,9 +132,9 @@ fn kinds_of_tokens_have_what_they_need_and_no_more() {
                 "{corp}.access_tokens: probably `introspection` is meant; expected one of introspection, jwt, userinfo, auto"
             ),
         ),
-        (off(without("access_tokens: userinfo\n    introspection: {timeout: 1s}")), weak),
+        (free(off(without("access_tokens: userinfo\n    introspection: {timeout: 1s}"))), weak),
         (
-            without("access_tokens: userinfo"),
+            free(without("access_tokens: userinfo")),
             "routes.notes.audience_match: authorization server corp is asked at its userinfo endpoint, which names no audience: write `audience_match: off` (any token of that server then opens this route), or have it introspect or issue JWTs",
         ),
     ]);
@@ -145,7 +146,7 @@ fn userinfo_beside_another_server_needs_an_audience_switched_off_too() {
         two("[corp, other]").replace("client: {authentication: none}", "access_tokens: userinfo");
     let places = |how: &str| {
         let text = format!("{text}    audience_match: {how}\n");
-        super::super::problems(&text)
+        super::super::problems(&text.replace("[notes.read]", "[]"))
     };
     let refusal = "authorization server other is asked at its userinfo endpoint";
     for how in ["exact", "prefix", "client_id"] {
@@ -156,6 +157,21 @@ fn userinfo_beside_another_server_needs_an_audience_switched_off_too() {
         );
     }
     assert!(!places("off").contains(refusal));
+}
+
+#[test]
+fn scopes_that_a_userinfo_endpoint_hardly_tells_are_warned_about() {
+    let of_server = |claims: &str| {
+        let text = client(&format!("null\n    access_tokens: userinfo{claims}"));
+        format!("{text}    audience_match: off\n")
+    };
+    let warning = "routes.notes.required_scopes[0]: warning: authorization server corp is asked at its userinfo endpoint, whose answers rarely have a scope";
+    let said = |text: &str| super::super::problems(text);
+    assert!(said(&of_server("")).contains(warning), "{}", said(&of_server("")));
+    let none = of_server("").replace("required_scopes: [notes.read]", "required_scopes: []");
+    for text in [none, of_server("\n    claims: {scope: [groups]}"), MINIMAL.to_owned()] {
+        assert!(!said(&text).contains("rarely have a scope"), "{}", said(&text));
+    }
 }
 
 #[test]
