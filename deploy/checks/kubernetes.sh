@@ -42,6 +42,7 @@ s/targetPort: admin/targetPort: metrics/
 s/targetPort: https/targetPort: admin/
 0,/component: admin/s//component: other/
 s/jobLabel:/jobLabels:/
+0,/- from:/s//- with:/
 s/kind: PodDisruptionBudget/kind: PodDisruptionBudge/
 CHANGES
 }

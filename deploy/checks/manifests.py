@@ -3,7 +3,8 @@
 
 1. Pods are what Pod Security calls restricted, with a read-only root and no token of the API.
 2. Gatehouse has time to drain: terminationGracePeriodSeconds is more than preStop and `listen.drain_timeout`.
-3. Selectors, ports, accounts and volumes name what is there; metrics are on no Service that is published.
+3. Selectors, ports, accounts and volumes name what is there; metrics are on no Service that is published,
+   and no NetworkPolicy lets everybody reach them.
 4. A scaled Deployment has two replicas or more, a disruption budget and topology spread.
 5. Kinds of the Prometheus operator follow crds.json, of which the API's schema knows nothing.
 
@@ -133,6 +134,8 @@ def check_network(objects):
         for template in objects.selected(policy["spec"]["podSelector"]["matchLabels"]):
             rules = [port["port"] for rule in policy["spec"]["ingress"] for port in rule.get("ports", [])]
             need(set(rules) <= port_names(template), f"NetworkPolicy {policy['metadata']['name']}: ports {rules}")
+            opened = [rule for rule in policy["spec"]["ingress"] if {"port": "admin"} in rule.get("ports", [])]
+            need(all(rule.get("from") for rule in opened), "NetworkPolicy: anybody reaches the port admin")
     for template in (template for _, template in objects.pods()):
         selectors = [each["spec"]["podSelector"]["matchLabels"] for each in objects.of("NetworkPolicy")]
         labels = template["metadata"]["labels"]
