@@ -230,13 +230,13 @@ fn finding(fault: WireFault) -> Inadmissible {
         WireFault::ChunkSyntax => Inadmissible::CHUNK_SYNTAX,
         WireFault::FieldSyntax => Inadmissible::Framing("header field syntax"),
         WireFault::HeadTimeout => Inadmissible::HeadTimeout,
-        WireFault::HeadTooLarge => Inadmissible::HeadTooLarge("listen.limits.max_header_bytes"),
+        WireFault::HeadTooLarge => Inadmissible::HeadTooLarge,
         WireFault::HostCount => Inadmissible::Field("host"),
         WireFault::LengthSyntax => Inadmissible::Framing("Content-Length"),
         WireFault::LineEnding => Inadmissible::Framing("line ending"),
         WireFault::RequestLine => Inadmissible::Framing("request line"),
         WireFault::TargetTooLong => Inadmissible::TargetTooLong,
-        WireFault::TooManyFields => Inadmissible::HeadTooLarge("more than 100 fields"),
+        WireFault::TooManyFields => Inadmissible::TooManyFields,
         WireFault::TransferCoding => Inadmissible::Framing("Transfer-Encoding"),
     }
 }
