@@ -19,6 +19,7 @@ mod judge;
 mod record;
 pub mod rehearsal;
 mod shares;
+mod shown;
 mod tenure;
 mod trace;
 

@@ -17,6 +17,44 @@ struct Logged {
     process: Process,
     parties: Parties,
     port: u16,
+    admin: std::net::SocketAddr,
+}
+
+/// P03: the URI of a resource may carry a key, which goes to the MCP server alone.
+#[tokio::test]
+async fn uri_of_a_resource_is_shown_without_userinfo_and_query() {
+    let rules = "    resources: {\"https://user*/secret*\": {deny: true}}\n";
+    for rules in ["", rules] {
+        let yaml = format!("{}\n{rules}", NOTES.trim_end());
+        let logged = Logged::with("telemetry: {audit: stdout}", &yaml).await;
+        let token = logged.mint(|claims| claims);
+        let read = |uri: &str| {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"{uri}"}}}}"#
+            );
+            logged.post(&body).bearer(&token)
+        };
+        for path in ["x", "secret"] {
+            let padding = "p".repeat(300);
+            let uri = format!("https://user:pw-canary{padding}@h/{path}?token=query-canary#f");
+            assert_eq!(logged.line(read(&uri)).await["rpc_name"], format!("https://h/{path}"));
+            let found = |line: &&String| line.contains("\"type\":\"audit\"");
+            let audit = crate::harness::clock::eventually("an audit line", || {
+                let lines = logged.process.lines();
+                let name = format!("\"rpc_name\":\"https://h/{path}\"");
+                lines
+                    .iter()
+                    .filter(found)
+                    .find(|line| line.contains(&name))
+                    .cloned()
+                    .ok_or("none".into())
+            });
+            audit.await;
+        }
+        let status = Call::new(logged.admin, "GET", "/status.json").send().await.text();
+        let all = logged.process.lines().join("\n") + &status;
+        assert!(!all.contains("canary"), "{all}");
+    }
 }
 
 impl Logged {
@@ -37,7 +75,7 @@ impl Logged {
         command.env("INTROSPECTION_SECRET", SECRET);
         let process = Process::serve(command).await;
         process.event("authorization server metadata found").await;
-        Self { process, parties, port }
+        Self { process, parties, port, admin: ([127, 0, 0, 1], admin).into() }
     }
 
     fn post(&self, body: &str) -> Call {
