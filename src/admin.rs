@@ -49,6 +49,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// Where clients are served.
     pub listen_address: SocketAddr,
+    /// How many connections of clients the process has descriptors for.
+    pub room: usize,
     /// When the process began to serve.
     pub started: Instant,
     /// Where time comes from.
@@ -155,12 +157,16 @@ impl Admin {
         page::html(&status)
     }
 
+    /// How many connections of clients are served at once.
+    fn max_connections(&self, snapshot: &Snapshot) -> usize {
+        snapshot.settings.listen.limits.max_connections.min(self.room)
+    }
+
     fn scrape(&self) -> Response<Full<Bytes>> {
-        self.in_force
-            .load()
-            .authorization_servers
-            .iter()
-            .for_each(|server| server.refresh_gauges());
+        let snapshot = self.in_force.load();
+        snapshot.authorization_servers.iter().for_each(|server| server.refresh_gauges());
+        let limit = self.max_connections(&snapshot);
+        self.metrics.connections_limit.set(limit.try_into().unwrap_or(i64::MAX));
         let mut response = text(StatusCode::OK, self.metrics.render());
         let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, version);

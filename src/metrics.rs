@@ -114,6 +114,9 @@ metrics! {
     active_streams: IntGaugeVec = "gatehouse_active_streams" ["route"],
     /// Client connections open now.
     connections: IntGauge = "gatehouse_connections" [],
+    /// Client connections that are served at once: `listen.limits.max_connections`, or what there are
+    /// descriptors for.
+    connections_limit: IntGauge = "gatehouse_connections_limit" [],
     /// Connections from `listen.proxy_protocol`, by what their PROXY header said or lacked.
     proxy_protocol_headers: IntCounterVec =
         "gatehouse_proxy_protocol_headers_total" ["outcome"],
