@@ -56,7 +56,9 @@ impl Connection {
             match self.service.gateway.admit_connection(&self.peer, self.service.room) {
                 Ok(slot) => self.slot = slot,
                 Err(why) => {
-                    let Some(_place) = self.service.place_to_turn_away() else { return };
+                    let Some(_place) = self.service.place_to_turn_away() else {
+                        return self.service.gateway.say_turned_away(None, &why);
+                    };
                     return Box::pin(turn_away(stream, &self.service, why)).await;
                 }
             }

@@ -208,5 +208,6 @@ async fn connection_beyond_the_limit_is_told_so_and_logged() {
         (&"Overloaded".into(), &id.clone().into())
     );
     process.event("connection turned away").await;
-    assert_eq!(process.events("connection turned away")[0]["request_id"], *id);
+    let said = &process.events("connection turned away")[0];
+    assert_eq!((&said["request_id"], &said["reason"]), (&id.into(), &"overloaded".into()));
 }
