@@ -185,6 +185,10 @@ fn refuse(problems: &[Problem]) {
 }
 
 fn place(problem: &Problem) -> String {
+    // Of a file that is not there no line is wrong.
+    if problem.line == 0 {
+        return problem.file.clone();
+    }
     format!("{}:{}:{}", problem.file, problem.line, problem.column)
 }
 

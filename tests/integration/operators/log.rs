@@ -57,6 +57,25 @@ async fn uri_of_a_resource_is_shown_without_userinfo_and_query() {
     }
 }
 
+/// P09: what a full disk costs is not said to be the audit stream's slowness.
+#[tokio::test]
+async fn disk_that_is_full_is_said_once_and_as_what_it_is() {
+    let logged = Logged::start("telemetry: {audit: {file: /dev/full}}").await;
+    let lost = "gatehouse_audit_lines_dropped_total{reason=\"write_failed\"} ";
+    for count in 1..=3 {
+        logged.line(logged.post("{}")).await;
+        crate::harness::clock::eventually_heard("a line lost", async || {
+            let text = Call::new(logged.admin, "GET", "/metrics").send().await.text();
+            let found = text.lines().find_map(|line| line.strip_prefix(lost)).unwrap_or("0");
+            if found == count.to_string() { Ok(()) } else { Err(found.to_owned()) }
+        })
+        .await;
+    }
+    let said = |event: &str| logged.process.events(event).len();
+    assert_eq!(said("the audit stream cannot be written; lines are lost"), 1);
+    assert_eq!(said("audit lines dropped: the audit stream does not keep up"), 0);
+}
+
 impl Logged {
     async fn start(telemetry: &str) -> Self {
         Self::with(telemetry, NOTES).await
