@@ -137,6 +137,8 @@ metrics! {
     /// Readings of the configuration while it is in force, by what came of them: `applied`,
     /// `rejected` (the old goes on), `unchanged`.
     config_reloads: IntCounterVec = "gatehouse_config_reloads_total" ["outcome"],
+    /// Whether the last reading of the configuration found it good: 1, or 0.
+    config_last_reload_successful: IntGauge = "gatehouse_config_last_reload_successful" [],
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],
