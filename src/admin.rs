@@ -6,7 +6,7 @@
 //!    token of `admin.token_file`, and is not there without one (`tokens`).
 //! 3. Ready means: every authorization server has been reached at least once, and the gateway is
 //!    not draining.
-//! 4. Connections are few, and those that ask nothing make way for those that do ([`places`]).
+//! 4. Connections are few, and those that ask nothing make way for those that do (`places`).
 
 mod page;
 mod places;
