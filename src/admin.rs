@@ -6,8 +6,10 @@
 //!    token of `admin.token_file`, and is not there without one (`tokens`).
 //! 3. Ready means: every authorization server has been reached at least once, and the gateway is
 //!    not draining.
+//! 4. Connections are few, and those that ask nothing make way for those that do (`places`).
 
 mod page;
+mod places;
 mod status;
 mod tokens;
 
@@ -23,9 +25,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::places::{Place, Places};
 use crate::{
     admission::{self, Authority},
     clock::Clock,
@@ -46,6 +49,8 @@ pub struct Admin {
     pub address: SocketAddr,
     /// Where clients are served.
     pub listen_address: SocketAddr,
+    /// How many connections of clients the process has descriptors for.
+    pub room: usize,
     /// When the process began to serve.
     pub started: Instant,
     /// Where time comes from.
@@ -57,31 +62,35 @@ pub struct Admin {
 impl Admin {
     /// Accepts connections for as long as its task lives.
     pub async fn run(self, listener: TcpListener, tasks: TaskTracker) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Places::new(MAX_CONNECTIONS);
         let admin = Arc::new(self);
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let admin = Arc::clone(&admin);
-            drop(tasks.spawn(async move {
-                let _place = place;
-                let service = service_fn(|request: Request<Incoming>| {
-                    let response = admin.answer(&request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(TIMEOUT)
-                    .max_headers(100)
-                    // Idle connections would keep others from their places.
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service);
-                // A scraper that leaves early is no event; one that stays for ever has no place.
-                let _ = tokio::time::timeout(CONNECTION_LIFETIME, connection).await;
-            }));
+            let (admin, place) = (Arc::clone(&admin), places.take());
+            drop(tasks.spawn(async move { admin.serve(stream, place).await }));
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, place: Place) {
+        let service = service_fn(|request: Request<Incoming>| {
+            place.asked();
+            let response = self.answer(&request);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(100)
+            // Idle connections would keep others from their places.
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
+        // A scraper that leaves early is no event; one that stays for ever has no place.
+        tokio::select! {
+            _ = tokio::time::timeout(CONNECTION_LIFETIME, connection) => {}
+            () = place.displaced() => {}
         }
     }
 
@@ -148,12 +157,16 @@ impl Admin {
         page::html(&status)
     }
 
+    /// How many connections of clients are served at once.
+    fn max_connections(&self, snapshot: &Snapshot) -> usize {
+        snapshot.settings.listen.limits.max_connections.min(self.room)
+    }
+
     fn scrape(&self) -> Response<Full<Bytes>> {
-        self.in_force
-            .load()
-            .authorization_servers
-            .iter()
-            .for_each(|server| server.refresh_gauges());
+        let snapshot = self.in_force.load();
+        snapshot.authorization_servers.iter().for_each(|server| server.refresh_gauges());
+        let limit = self.max_connections(&snapshot);
+        self.metrics.connections_limit.set(limit.try_into().unwrap_or(i64::MAX));
         let mut response = text(StatusCode::OK, self.metrics.render());
         let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, version);
@@ -200,8 +213,8 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(15);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_CONNECTIONS: usize = 64;
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

@@ -264,6 +264,7 @@ impl Serving {
             drain: self.drain.clone(),
             address,
             listen_address,
+            room: self.room.connections,
             started: self.clock.instant(),
             revision: REVISION,
             clock: Arc::clone(&self.clock),

@@ -19,6 +19,8 @@ mod judge;
 mod record;
 pub mod rehearsal;
 mod shares;
+mod shown;
+mod sparing;
 mod tenure;
 mod trace;
 
@@ -37,6 +39,7 @@ use self::{
     head::{Head, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::{Asked, Record},
+    sparing::Sparing,
     trace::Trace,
 };
 use crate::{
@@ -65,6 +68,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     ids: Ids,
     panics: IntCounter,
+    turned_away: Sparing,
 }
 
 /// What the listener knows of a request beyond its head.
@@ -103,7 +107,8 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         panics: IntCounter,
     ) -> Self {
-        Self { in_force, worker, clock, ids: Ids::new(), panics }
+        let turned_away = Sparing::default();
+        Self { in_force, worker, clock, ids: Ids::new(), panics, turned_away }
     }
 
     /// Answers one request.
@@ -199,11 +204,20 @@ impl Gateway {
     pub fn turn_away(&self, why: Rejection) -> Response<Bytes> {
         let NewId { request_id, .. } = self.ids.next();
         let text = request_id.to_str().unwrap_or_default();
-        warn!(request_id = text, detail = %why, "connection turned away");
+        self.say_turned_away(Some(text), &why);
         let mut response = why.into_response(None, None, text);
         answer::expose(response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         response
+    }
+
+    /// Says that a connection was turned away, a few times a second at most.
+    ///
+    /// `request_id`: that of the answer, when it was given one.
+    pub fn say_turned_away(&self, request_id: Option<&str>, why: &Rejection) {
+        let Some(not_said) = self.turned_away.say(self.clock.instant()) else { return };
+        let not_said = (not_said > 0).then_some(not_said);
+        warn!(request_id, reason = why.row().reason, detail = %why, not_said, "connection turned away");
     }
 
     async fn serve(

@@ -174,9 +174,9 @@ impl Listener {
             Ok((counted, slot, is_passed_on))
         });
         let place = if counted.is_err() { service.place_to_turn_away() } else { None };
-        if counted.is_err() && place.is_none() {
+        if let (Err(why), None) = (&counted, &place) {
             // Here and now: a task would hold the descriptor until it is run.
-            return;
+            return service.gateway.say_turned_away(None, why);
         }
         let tasks = service.tasks.clone();
         drop(tasks.spawn(async move {

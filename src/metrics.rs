@@ -122,6 +122,9 @@ metrics! {
     active_streams: IntGaugeVec = "gatehouse_active_streams" ["route"],
     /// Client connections open now.
     connections: IntGauge = "gatehouse_connections" [],
+    /// Client connections that are served at once: `listen.limits.max_connections`, or what there are
+    /// descriptors for.
+    connections_limit: IntGauge = "gatehouse_connections_limit" [],
     /// Connections from `listen.proxy_protocol`, by what their PROXY header said or lacked.
     proxy_protocol_headers: IntCounterVec =
         "gatehouse_proxy_protocol_headers_total" ["outcome"],
@@ -142,6 +145,8 @@ metrics! {
     /// Readings of the configuration while it is in force, by what came of them: `applied`,
     /// `rejected` (the old goes on), `unchanged`.
     config_reloads: IntCounterVec = "gatehouse_config_reloads_total" ["outcome"],
+    /// Whether the last reading of the configuration found it good: 1, or 0.
+    config_last_reload_successful: IntGauge = "gatehouse_config_last_reload_successful" [],
     /// When the configuration was last read and found good, in seconds since 1970.
     config_last_reload_success: Gauge =
         "gatehouse_config_last_reload_success_timestamp_seconds" [],

@@ -86,6 +86,7 @@ impl Reloader {
             drop(around.metrics.config_reloads.with_label_values(&[outcome.label()]));
         }
         around.metrics.config_last_reload_success.set(around.clock.unix_seconds());
+        around.metrics.config_last_reload_successful.set(1);
         Self { in_force, tls, around, refused: Mutex::default() }
     }
 
@@ -120,7 +121,9 @@ impl Reloader {
         self.in_force.was_read(Reading { time, outcome: outcome.label(), detail, problems });
         let metrics = &self.around.metrics;
         metrics.config_reloads.with_label_values(&[outcome.label()]).inc();
-        if outcome != Outcome::Rejected {
+        let is_good = outcome != Outcome::Rejected;
+        metrics.config_last_reload_successful.set(is_good.into());
+        if is_good {
             metrics.config_last_reload_success.set(time);
         }
         outcome
@@ -185,6 +188,10 @@ fn refuse(problems: &[Problem]) {
 }
 
 fn place(problem: &Problem) -> String {
+    // Of a file that is not there no line is wrong.
+    if problem.line == 0 {
+        return problem.file.clone();
+    }
     format!("{}:{}:{}", problem.file, problem.line, problem.column)
 }
 

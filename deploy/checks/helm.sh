@@ -42,6 +42,20 @@ env[0].name=GATEHOUSE_LISTEN_ADDRESS
 VALUES
 }
 
+# Ports are not for an Ingress; what values.yaml lists is all that the schema knows, but Helm's own.
+check_names() {
+    render plain --set config.public_url=https://mcp.example.com:8443 >"$work/port.yaml"
+    grep -q '^    - host: "mcp.example.com"$' "$work/port.yaml" || fail "the host of the Ingress"
+    render plain --set fullnameOverride=other >"$work/other.yaml"
+    grep -q '^  name: other$' "$work/other.yaml" || fail "fullnameOverride"
+    python3 -c '
+import json, sys, yaml
+values, schema = yaml.safe_load(open(sys.argv[1])), json.load(open(sys.argv[2]))
+missing = set(schema["properties"]) - {"global"} ^ set(values)
+sys.exit(f"values.yaml and its schema differ: {missing}" if missing else 0)' \
+        "$chart/values.yaml" "$chart/values.schema.json" || fail "values.yaml"
+}
+
 check_helm() {
     local values
     for values in plain tls; do
@@ -54,6 +68,7 @@ check_helm() {
         grep -q '^  https://mcp.example.com/notes  (notes)$' "$work/install" || fail "NOTES.txt"
     done
     check_values_schema
+    check_names
     quietly helm package "$chart" --destination "$work" >/dev/null
     # Not by a pipe: whoever reads no further would end what writes, and that counts as failed.
     tar -tzf "$work"/gatehouse-*.tgz >"$work/packaged"

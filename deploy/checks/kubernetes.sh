@@ -10,7 +10,7 @@ validate() {
     local said version
     for version in 1.30 1.37; do
         said=$(kubernetes-validate --strict --quiet --kubernetes-version "$version" "$1" 2>&1) || fail "$said"
-        said=$(grep -vE "Couldn't find schema for kind (ServiceMonitor|PrometheusRule) " <<<"$said" || true)
+        said=$(grep -vE "Couldn't find schema for kind (ServiceMonitor|PodMonitor|PrometheusRule) " <<<"$said" || true)
         [ -z "$said" ] || fail "$said"
     done
 }
@@ -25,24 +25,29 @@ judge() {
 
 # Each of these changes has to be noticed.
 check_that_judge_bites() {
-    local change
-    while read -r change; do
-        sed "$change" "$work/gateway-tls.yaml" >"$work/changed.yaml"
-        ! cmp --silent "$work/gateway-tls.yaml" "$work/changed.yaml" || fail "$change changes nothing"
+    local overlay change
+    while read -r overlay change; do
+        sed "$change" "$work/$overlay.yaml" >"$work/changed.yaml"
+        ! cmp --silent "$work/$overlay.yaml" "$work/changed.yaml" || fail "$change changes nothing"
         refused "$change" python3 "$here/checks/manifests.py" "$work/changed.yaml" "$work/changed"
     done <<'CHANGES'
-s/readOnlyRootFilesystem: true/readOnlyRootFilesystem: false/
-s/runAsNonRoot: true/runAsNonRoot: false/
-s/automountServiceAccountToken: false/automountServiceAccountToken: true/
-s/terminationGracePeriodSeconds: 45/terminationGracePeriodSeconds: 39/
-s/drain_timeout: 30s/drain_timeout: 36s/
-s/minReplicas: 2/minReplicas: 1/
-s/targetPort: https/targetPort: http/
-s/targetPort: admin/targetPort: metrics/
-s/targetPort: https/targetPort: admin/
-0,/component: admin/s//component: other/
-s/jobLabel:/jobLabels:/
-s/kind: PodDisruptionBudget/kind: PodDisruptionBudge/
+gateway-tls s/readOnlyRootFilesystem: true/readOnlyRootFilesystem: false/
+gateway-tls s/runAsNonRoot: true/runAsNonRoot: false/
+gateway-tls s/automountServiceAccountToken: false/automountServiceAccountToken: true/
+gateway-tls s/terminationGracePeriodSeconds: 45/terminationGracePeriodSeconds: 39/
+gateway-tls s/drain_timeout: 30s/drain_timeout: 36s/
+gateway-tls s/minReplicas: 2/minReplicas: 1/
+gateway-tls s/targetPort: https/targetPort: http/
+gateway-tls s/targetPort: admin/targetPort: metrics/
+gateway-tls s/targetPort: https/targetPort: admin/
+gateway-tls 0,/component: admin/s//component: other/
+gateway-tls s/jobLabel:/jobLabels:/
+gateway-tls 0,/- from:/s//- with:/
+gateway-tls s/kind: PodDisruptionBudget/kind: PodDisruptionBudge/
+sidecar s/replacement: gatehouse/replacement: notes/
+sidecar 0,/- from:/s//- with:/
+sidecar /podMetricsEndpoints/,/port:/s/port: admin/port: metrics/
+sidecar s/podMetricsEndpoints/endpoints/
 CHANGES
 }
 

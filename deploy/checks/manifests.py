@@ -3,7 +3,8 @@
 
 1. Pods are what Pod Security calls restricted, with a read-only root and no token of the API.
 2. Gatehouse has time to drain: terminationGracePeriodSeconds is more than preStop and `listen.drain_timeout`.
-3. Selectors, ports, accounts and volumes name what is there; metrics are on no Service that is published.
+3. Selectors, ports, accounts and volumes name what is there; metrics are on no Service that is published,
+   and no NetworkPolicy lets everybody reach them.
 4. A scaled Deployment has two replicas or more, a disruption budget and topology spread.
 5. Kinds of the Prometheus operator follow crds.json, of which the API's schema knows nothing.
 
@@ -47,6 +48,10 @@ class Objects:
 
     def named(self, kind, name):
         return next((each for each in self.of(kind) if each["metadata"]["name"] == name), None)
+
+    def selected_services(self, monitor):
+        selector = monitor["spec"]["selector"]["matchLabels"]
+        return [each for each in self.of("Service") if matches(selector, each["metadata"]["labels"])]
 
     def pods(self):
         return [(each, each["spec"]["template"]) for each in self.of("Deployment")]
@@ -133,6 +138,8 @@ def check_network(objects):
         for template in objects.selected(policy["spec"]["podSelector"]["matchLabels"]):
             rules = [port["port"] for rule in policy["spec"]["ingress"] for port in rule.get("ports", [])]
             need(set(rules) <= port_names(template), f"NetworkPolicy {policy['metadata']['name']}: ports {rules}")
+            opened = [rule for rule in policy["spec"]["ingress"] if {"port": "admin"} in rule.get("ports", [])]
+            need(all(rule.get("from") for rule in opened), "NetworkPolicy: anybody reaches the port admin")
     for template in (template for _, template in objects.pods()):
         selectors = [each["spec"]["podSelector"]["matchLabels"] for each in objects.of("NetworkPolicy")]
         labels = template["metadata"]["labels"]
@@ -152,11 +159,23 @@ def check_monitoring(objects):
             for error in jsonschema.Draft202012Validator(schema).iter_errors(each):
                 problems.append(f"{kind}: {error.json_path}: {error.message}")
     for monitor in objects.of("ServiceMonitor"):
-        selector = monitor["spec"]["selector"]["matchLabels"]
-        services = [each for each in objects.of("Service") if matches(selector, each["metadata"]["labels"])]
+        services = objects.selected_services(monitor)
         need(len(services) == 1, f"ServiceMonitor selects {len(services)} Services")
         ports = {port["name"] for each in services for port in each["spec"]["ports"]}
         need({each["port"] for each in monitor["spec"]["endpoints"]} <= ports, "ServiceMonitor: no such port")
+    for monitor in objects.of("PodMonitor"):
+        pods = objects.selected(monitor["spec"]["selector"]["matchLabels"])
+        need(pods, "PodMonitor selects nothing")
+        ports = {each["port"] for each in monitor["spec"]["podMetricsEndpoints"]}
+        need(all(ports <= port_names(each) for each in pods), "PodMonitor: no such port")
+    for kind, endpoints in (("ServiceMonitor", "endpoints"), ("PodMonitor", "podMetricsEndpoints")):
+        for monitor in objects.of(kind):
+            names = [each["replacement"] for endpoint in monitor["spec"][endpoints]
+                     for each in endpoint.get("relabelings", []) if each["targetLabel"] == "job"]
+            label = monitor["spec"].get("jobLabel")
+            services = objects.selected_services(monitor) if label else []
+            names += [each["metadata"]["labels"][label] for each in services]
+            need(names and set(names) == {"gatehouse"}, f"{kind}: the job is not called gatehouse but {names}")
 
 
 def main():

@@ -64,6 +64,7 @@ pub(super) struct Listeners {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) certificate_days_left: Option<i64>,
     pub(super) connections: i64,
+    /// How many are served at once: as configured, or what there are descriptors for.
     pub(super) max_connections: usize,
     pub(super) admin: SocketAddr,
     pub(super) audit: Option<String>,
@@ -139,7 +140,7 @@ impl Admin {
             certificate_expires: expires.and_then(|expires| rfc3339(seconds(expires))),
             certificate_days_left: expires.map(days_left),
             connections: self.metrics.connections.get(),
-            max_connections: settings.listen.limits.max_connections,
+            max_connections: self.max_connections(snapshot),
             admin: self.address,
             audit,
             audit_lines_dropped: AuditStream::dropped(&self.metrics),

@@ -230,6 +230,7 @@ mod tests {
         glob.parse::<Glob>().unwrap().matches(name)
     }
 
+    /// Q06: a pattern is of the whole name.
     #[test]
     fn whole_names_are_matched() {
         for (glob, name) in [
@@ -325,6 +326,7 @@ mod tests {
         }
     }
 
+    /// Q06, S06: no pattern takes more than linear time for each of its parts.
     #[test]
     fn stars_do_not_multiply_the_time() {
         let glob: Glob = format!("{}b", "a*".repeat(200)).parse().unwrap();

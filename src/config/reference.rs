@@ -58,7 +58,7 @@ impl<'s> Writer<'s> {
             let entries = &form["additionalProperties"];
             if entries.is_object() {
                 self.below(&format!("{path}.*"), entries);
-            } else if form["type"] == "array" {
+            } else if kind(form) == Some("array") {
                 self.below(&format!("{path}[]"), &form["items"]);
             } else if let Some((name, section)) = self.section_of(form) {
                 if let Some(first) = self.seen.get(name).cloned() {
@@ -88,7 +88,7 @@ impl<'s> Writer<'s> {
         if let Some(title) = form["title"].as_str() {
             return title.replace('*', "\\*");
         }
-        match form["type"].as_str() {
+        match kind(form) {
             Some("array") => format!("a list, each item: {}", self.value(&form["items"])),
             Some("boolean") => "`true` or `false`".to_owned(),
             Some("integer") => "a whole number".to_owned(),
@@ -131,6 +131,12 @@ impl<'s> Writer<'s> {
         // Writing to memory does not fail.
         let _ = self.out.write_fmt(text);
     }
+}
+
+/// What a value is, beside `null`.
+fn kind(form: &Value) -> Option<&str> {
+    let kinds = form["type"].as_array().map_or(std::slice::from_ref(&form["type"]), Vec::as_slice);
+    kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null")
 }
 
 /// A value as one would write it into the file, on one line.

@@ -4,7 +4,8 @@
 //! 2. A file is read up to a bound and never quoted.
 //! 3. A pipe or a device is no file, for reading it again may take for ever; below `/dev` it is what
 //!    was asked for (`/dev/stdin`).
-//! 4. A secret file loses its trailing line breaks; an empty one is refused.
+//! 4. A file that will be written is looked for, and neither made nor opened.
+//! 5. A secret file loses its trailing line breaks; an empty one is refused.
 
 use std::{
     ffi::OsString,
@@ -29,6 +30,11 @@ pub trait Environment {
 
     /// Whether there is a file at this path.
     fn has_file(&self, path: &Path) -> bool;
+
+    /// Why no file can be written at this path, as far as can be told without touching it.
+    fn unwritable(&self, _path: &Path) -> Option<&'static str> {
+        None
+    }
 
     /// Seconds since the Unix epoch: what a certificate's validity is judged by.
     fn unix_seconds(&self) -> f64 {
@@ -68,6 +74,27 @@ impl Environment for ProcessEnvironment {
 
     fn has_file(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    #[cfg(unix)]
+    fn unwritable(&self, path: &Path) -> Option<&'static str> {
+        use std::os::unix::fs::FileTypeExt as _;
+        let is_absent = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        };
+        match path.metadata().map(|found| found.file_type()) {
+            Ok(found) if found.is_dir() => Some("a folder; name a file in it"),
+            Ok(found) if found.is_fifo() => Some("a pipe; expected a file, or `stdout` for audit"),
+            Ok(found) if found.is_file() || path.starts_with("/dev") => None,
+            Ok(_) => Some("not a regular file"),
+            // It will be made, but not its folder.
+            Err(error) if is_absent(&error) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let is_there = folder.is_none_or(Path::is_dir);
+                (!is_there).then_some("the folder of this file does not exist; make it first")
+            }
+            Err(_) => None,
+        }
     }
 
     fn modified(&self, path: &Path) -> Option<SystemTime> {

@@ -206,7 +206,7 @@ impl FromStr for StandardOutput {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "stdout" { Ok(Self) } else { Err("neither") }
+        if text == "stdout" { Ok(Self) } else { Err("no such output") }
     }
 }
 
@@ -266,7 +266,9 @@ impl FromStr for Network {
             text.parse::<IpNet>().or_else(|_| text.parse().map(|address: IpAddr| address.into()));
         let network = network.map_err(|_| "not a network")?;
         if network.prefix_len() == 0 {
-            return Err("a network of all addresses would believe everyone's forwarding headers");
+            return Err(
+                "a network of all addresses would let everybody say where a request comes from",
+            );
         }
         Ok(Self(network.trunc()))
     }

@@ -2,19 +2,23 @@
 //! the last refusals.
 //!
 //! 1. Fields have the names that operators query; times are in milliseconds.
-//! 2. Text from a request is cut short; tokens, secrets, fields and bodies are never in it.
+//! 2. Text from a request is cut short, URIs to their path; tokens, secrets, fields and bodies are
+//!    never in it.
 //! 3. A request whose client left before the response head is logged as `cancelled`.
 
 mod trail;
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, request::Parts};
 use tracing::info;
 
 pub(super) use self::trail::Asked;
 use self::trail::Trail;
-use super::trace::{Facts, Trace};
+use super::{
+    shown::shown,
+    trace::{Facts, Trace},
+};
 use crate::{
     authenticate::{AuthenticateError, TokenIdentity, VerifiedToken},
     authorize::{AuthorizeError, Caller, Permit},
@@ -253,6 +257,11 @@ impl Record {
         self.end_trace(Some(status), now);
     }
 
+    /// What it asks for by name, as it may be shown.
+    fn rpc_name(&self) -> Option<Cow<'_, str>> {
+        Some(shown(self.glance.method().unwrap_or_default(), self.glance.name()?))
+    }
+
     fn audit(&self, status: Option<u16>) {
         if let Some(trail) = &self.trail {
             trail.write(self, status);
@@ -270,7 +279,7 @@ impl Record {
             route: self.resource.as_ref().map(|resource| resource.name.clone()),
             method: self.is_method_known.then(|| cut(self.method.as_str())),
             rpc_method: self.glance.method().map(cut),
-            rpc_name: self.glance.name().map(cut),
+            rpc_name: self.rpc_name().map(|name| cut(&name)),
             status: status.as_u16(),
             reason: self.reason.unwrap_or_default(),
             detail: self.detail.take().unwrap_or_default().into(),
@@ -305,12 +314,13 @@ impl Record {
         }
         let resource = self.resource.as_deref();
         let token = self.token.as_ref();
+        let rpc_name = self.rpc_name();
         info!(
             request_id = self.request_id.to_str().unwrap_or_default(),
             route = resource.map(|resource| &*resource.name),
             method = self.is_method_known.then(|| short(self.method.as_str())),
             rpc_method = self.glance.method().map(short),
-            rpc_name = self.glance.name().map(short),
+            rpc_name = rpc_name.as_deref().map(short),
             status,
             outcome = self.outcome,
             reason = self.reason,

@@ -14,11 +14,11 @@
 //!    no path or query (a sealed reference stands in it), no session id, no argument, no subject;
 //!    and `gatehouse.*`. The request id leads to the log line, which says who it was.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, Version, request::Parts};
 
-use super::ids::NewId;
+use super::{ids::NewId, shown::shown};
 use crate::{
     admission::mcp,
     clock::Clock,
@@ -251,7 +251,7 @@ impl Trace {
             }
             Some(("prompts", _)) => "gen_ai.prompt.name",
             Some(("resources", _)) => {
-                let uri = without_secrets(name);
+                let uri = shown(method, name);
                 return attributes.push(("mcp.resource.uri", short(&uri)));
             }
             _ => return,
@@ -337,22 +337,6 @@ impl Trace {
             attributes: Vec::new(),
             is_error: false,
         }
-    }
-}
-
-/// A URI without what may be a key: its userinfo (RFC 3986 section 3.2.1), and what stands behind
-/// the path.
-fn without_secrets(uri: &str) -> Cow<'_, str> {
-    let end = uri.find(['?', '#']).unwrap_or(uri.len());
-    let uri = uri.get(..end).unwrap_or_default();
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.into() };
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((userinfo, _)) => {
-            let behind = rest.get(userinfo.len() + 1..).unwrap_or_default();
-            format!("{scheme}://{behind}").into()
-        }
-        None => uri.into(),
     }
 }
 

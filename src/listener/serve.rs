@@ -56,7 +56,9 @@ impl Connection {
             match self.service.gateway.admit_connection(&self.peer, self.service.room) {
                 Ok(slot) => self.slot = slot,
                 Err(why) => {
-                    let Some(_place) = self.service.place_to_turn_away() else { return };
+                    let Some(_place) = self.service.place_to_turn_away() else {
+                        return self.service.gateway.say_turned_away(None, &why);
+                    };
                     return Box::pin(turn_away(stream, &self.service, why)).await;
                 }
             }
@@ -230,13 +232,13 @@ fn finding(fault: WireFault) -> Inadmissible {
         WireFault::ChunkSyntax => Inadmissible::CHUNK_SYNTAX,
         WireFault::FieldSyntax => Inadmissible::Framing("header field syntax"),
         WireFault::HeadTimeout => Inadmissible::HeadTimeout,
-        WireFault::HeadTooLarge => Inadmissible::HeadTooLarge("listen.limits.max_header_bytes"),
+        WireFault::HeadTooLarge => Inadmissible::HeadTooLarge,
         WireFault::HostCount => Inadmissible::Field("host"),
         WireFault::LengthSyntax => Inadmissible::Framing("Content-Length"),
         WireFault::LineEnding => Inadmissible::Framing("line ending"),
         WireFault::RequestLine => Inadmissible::Framing("request line"),
         WireFault::TargetTooLong => Inadmissible::TargetTooLong,
-        WireFault::TooManyFields => Inadmissible::HeadTooLarge("more than 100 fields"),
+        WireFault::TooManyFields => Inadmissible::TooManyFields,
         WireFault::TransferCoding => Inadmissible::Framing("Transfer-Encoding"),
     }
 }

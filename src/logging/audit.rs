@@ -94,9 +94,14 @@ fn start(output: impl Write + Send + 'static) -> LineQueue {
     LineQueue::start("audit", gap, output)
 }
 
-/// Says in the stream that lines are missing there.
+/// Of lines that found no place in the queue.
 fn gap(lost: u64) -> String {
     warn!(count = lost, "audit lines dropped: the audit stream does not keep up");
+    gap_line(lost)
+}
+
+/// Says in the stream that lines are missing there.
+fn gap_line(lost: u64) -> String {
     format!("{GAP}{lost}}}\n")
 }
 
@@ -158,7 +163,7 @@ impl<W: Write> Watched<W> {
             self.is_broken_off = false;
         }
         if self.lost > 0 {
-            let text = gap(self.lost);
+            let text = gap_line(self.lost);
             let mut rest = text.as_bytes();
             while !rest.is_empty() {
                 match self.output.write(rest) {
@@ -188,10 +193,10 @@ impl<W: Write> Watched<W> {
 
 impl<W: Write> Write for Watched<W> {
     fn write(&mut self, batch: &[u8]) -> io::Result<usize> {
-        let had_failed = self.lost > 0;
+        let lost = self.lost;
         match self.write_batch(batch) {
-            Ok(()) if had_failed => info!("the audit stream can be written again"),
-            Err(error) if !had_failed => {
+            Ok(()) if lost > 0 => info!(count = lost, "the audit stream can be written again"),
+            Err(error) if lost == 0 => {
                 error!(error = %error, "the audit stream cannot be written; lines are lost");
             }
             Ok(()) | Err(_) => {}

@@ -186,8 +186,14 @@ fn of_head(error: Inadmissible) -> &'static str {
         Inadmissible::HeadTimeout => {
             "Mend the client's network, or raise listen.limits.header_timeout."
         }
-        Inadmissible::HeadTooLarge(_) | Inadmissible::TargetTooLong => {
+        Inadmissible::HeadTooLarge => {
             "Send fewer or shorter header fields, or raise listen.limits.max_header_bytes."
+        }
+        Inadmissible::TargetTooLong => {
+            "The client must send a URL of 8 KiB or less; this is fixed."
+        }
+        Inadmissible::TooManyFields => {
+            "The client, or a proxy before us, must send 100 header fields or fewer; this is fixed."
         }
     }
 }

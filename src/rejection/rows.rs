@@ -67,7 +67,7 @@ pub(super) fn inadmissible_row(error: Inadmissible) -> Row {
         Inadmissible::HeadTimeout => {
             Row::new(StatusCode::REQUEST_TIMEOUT, "Request Timeout", "head_timeout")
         }
-        Inadmissible::HeadTooLarge(_) => Row::new(
+        Inadmissible::HeadTooLarge | Inadmissible::TooManyFields => Row::new(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "Request Header Fields Too Large",
             "head_too_large",

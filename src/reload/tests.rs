@@ -36,6 +36,19 @@ routes:
     config::parse("gatehouse.yaml", &yaml, &ProcessEnvironment).unwrap()
 }
 
+#[test]
+fn problem_of_a_whole_file_has_no_line() {
+    let problem = |line| Problem {
+        file: "g.yaml".into(),
+        line,
+        column: line,
+        path: String::new(),
+        message: "cannot be read".into(),
+        severity: Severity::Error,
+    };
+    assert_eq!((&*place(&problem(0)), &*place(&problem(2))), ("g.yaml", "g.yaml:2:2"));
+}
+
 /// Q12: whoever is replaced goes, with all tasks, and so does whoever was never put in force.
 #[tokio::test]
 async fn many_reloads_keep_nothing_of_what_they_replace() {

@@ -159,6 +159,10 @@ impl Environment for Recorder<'_> {
         self.inner.has_file(path)
     }
 
+    fn unwritable(&self, path: &Path) -> Option<&'static str> {
+        self.inner.unwritable(path)
+    }
+
     fn modified(&self, path: &Path) -> Option<SystemTime> {
         self.inner.modified(path)
     }

@@ -51,9 +51,12 @@ impl Limited {
     }
 
     async fn connections(&self) -> usize {
+        self.gauge("gatehouse_connections ").await
+    }
+
+    async fn gauge(&self, start: &str) -> usize {
         let text = self.operate("/metrics").await.text();
-        let line = text.lines().find_map(|line| line.strip_prefix("gatehouse_connections "));
-        line.unwrap().parse().unwrap()
+        text.lines().find_map(|line| line.strip_prefix(start)).unwrap().parse().unwrap()
     }
 
     async fn connections_become(&self, what: &str, is_so: impl Fn(usize) -> bool) {
@@ -79,6 +82,11 @@ async fn more_connections_than_descriptors() {
     let warned = limited.process.lines();
     let said = warned.iter().any(|line| line.contains("more than the limit of open files"));
     assert!(said, "{warned:?}");
+    let served = limited.gauge("gatehouse_connections_limit ").await;
+    assert!((1..=(300 - 128) / 2).contains(&served), "{served} are served at once");
+    let status: serde_json::Value =
+        serde_json::from_slice(&limited.operate("/status.json").await.body).unwrap();
+    assert_eq!(status["listeners"]["max_connections"], served);
     assert_answered(&limited.call().send().await);
     let mut held = Vec::new();
     let mut most = 0;
@@ -88,7 +96,7 @@ async fn more_connections_than_descriptors() {
         }
         assert_eq!(limited.operate("/readyz").await.status, 200, "{round}");
         let open = limited.connections().await;
-        assert!(open <= (300 - 128) / 2, "{open} connections");
+        assert!(open <= served, "{open} connections");
         most = most.max(open);
         assert!(limited.process.resources().0 < 300);
     }

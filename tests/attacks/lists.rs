@@ -247,7 +247,7 @@ async fn h11_streams_in_single_bytes() {
     }
 }
 
-/// A list without end costs no memory without end.
+/// E10: a list, or an event, without end costs no memory without end, and none of it passes.
 #[tokio::test]
 async fn endless_lists_are_cut_off() {
     let world = world().await;

@@ -170,6 +170,7 @@ async fn f18_name_within_the_arguments_counts_for_nothing() {
     untouched(&world, &body);
 }
 
+/// S06 of JSON: what it costs is linear in its length, and that is bounded.
 #[tokio::test]
 async fn f22_f23_deep_and_long_bodies_cost_little() {
     let world = world().await;

@@ -213,3 +213,25 @@ async fn scrapers_that_take_nothing_hold_up_nobody() {
     let scrape = scrapers[0].response().await;
     assert!(scrape.body.len() > 4 << 20, "{} bytes fit into the buffers", scrape.body.len());
 }
+
+/// P08: silent connections keep neither probes nor scrapers out, and those that ask are served.
+#[tokio::test]
+async fn silent_connections_do_not_hold_the_admin_port() {
+    let world = World::with(NOTES).await;
+    let admin = world.gateway.admin();
+    // Three times as many as there are places: waiting for their ends would take longer.
+    let held = within("answers beside silent connections", async {
+        let mut silent = Vec::new();
+        for number in 0..200 {
+            let mut client = RawClient::connect(admin).await;
+            let start = if number % 2 == 0 { "GET /livez HTTP/1.1\r\nHost: x" } else { "" };
+            client.try_send(start).await;
+            silent.push(client);
+        }
+        for path in ["/livez", "/readyz", "/metrics"] {
+            assert_eq!(Call::new(admin, "GET", path).send().await.status, 200, "{path}");
+        }
+        silent
+    });
+    held.await[0].closed().await;
+}

@@ -98,7 +98,7 @@ async fn configured_fields_complete_the_discovered_document() {
     assert!(mirrored.contains(r#""x":1"#) && mirrored.contains("/t\""), "{mirrored}");
 }
 
-/// Documents that are no metadata of the configured issuer.
+/// P10: documents that are no metadata of the configured issuer.
 #[tokio::test]
 async fn unusable_metadata_keeps_the_gateway_unready_and_says_why() {
     for (document, why) in [

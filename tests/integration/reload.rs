@@ -42,6 +42,8 @@ async fn reloads(world: &World, outcome: &str) -> f64 {
 
 const SUCCESS: &str = "gatehouse_config_last_reload_success_timestamp_seconds";
 
+const SUCCESSFUL: &str = "gatehouse_config_last_reload_successful";
+
 #[tokio::test]
 async fn what_did_not_change_is_taken_over() {
     let world = World::start().await;
@@ -79,12 +81,15 @@ async fn outcomes_are_counted_and_the_last_success_has_a_time() {
         assert!(text.lines().any(|each| each == line), "{line} in\n{text}");
     }
     let started = world.gateway.metric(SUCCESS).await;
+    world.gateway.counts(SUCCESSFUL, 1.0).await;
     assert!(started > 1.6e9, "{started}");
     assert_eq!(world.reload("routes: ["), Outcome::Rejected);
     let unmoved = world.gateway.metric(SUCCESS).await;
+    world.gateway.counts(SUCCESSFUL, 0.0).await;
     assert!((unmoved - started).abs() < f64::EPSILON, "a refusal is no success");
     assert_eq!(world.reload(NOTES), Outcome::Unchanged);
     let later = world.gateway.metric(SUCCESS).await;
+    world.gateway.counts(SUCCESSFUL, 1.0).await;
     assert!(later > started, "{later} {started}");
     assert_eq!(world.reload(&with_tasks()), Outcome::Applied);
     for outcome in ["applied", "rejected", "unchanged"] {

@@ -197,7 +197,7 @@ def many(count, begin, again):
 
 
 def uploads(path):
-    """Bodies of 4 MiB, all of it sent but the last byte."""
+    """S04: bodies of 4 MiB, all of it sent but the last byte."""
     size = 4 << 20
     fields = [f"Authorization: Bearer {TOKEN}", "Content-Type: application/json", f"Content-Length: {size}"]
     call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"export","arguments":{"text":"'
@@ -220,7 +220,7 @@ def uploads(path):
 
 
 def slow_readers():
-    """Asks for much, and reads nothing of it."""
+    """E06: asks for much, and reads nothing of it."""
     body = b'{"jsonrpc":"2.0","id":1,"method":"large"}'
     fields = [f"Authorization: Bearer {TOKEN}", "Content-Type: application/json", f"Content-Length: {len(body)}"]
 
@@ -234,7 +234,7 @@ def slow_readers():
 
 
 def half_heads():
-    """Heads that come a byte at a time."""
+    """E04: heads that come a byte at a time."""
 
     def begin():
         connection = Connection()

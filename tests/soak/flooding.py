@@ -1,4 +1,8 @@
-"""A gateway in 256 MiB while it is flooded: nobody kills it, and normal calls go on."""
+"""A gateway in 256 MiB while it is flooded: nobody kills it, and normal calls go on.
+
+E04, E06, S06, S08 and S09: whatever the flood, memory stays below the limit and no normal call fails; the worst
+of them is printed.
+"""
 
 import http.client
 import json

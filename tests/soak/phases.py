@@ -8,11 +8,12 @@ import socket
 import ssl
 import time
 
+from http2 import call_over_http2, context_for
 from lab import Failure, get, wait_until
 from streams import World, ask_for_streams, call, intrude, listen, listen_legacy
 from wire import Client
 
-LISTENING, LEGACY, ANSWERING = 40, 16, 8
+LISTENING, LEGACY, ANSWERING, HTTP2 = 40, 16, 8, 4
 # What must be 0 whatever happens.
 ALWAYS = ("lost", "duplicated", "crossed", "mixed", "5xx", "other answers", "answers cut that seem whole")
 # What must be 0 where nobody excused it.
@@ -33,7 +34,7 @@ class Clients:
         self.gateway = gateway
         context = ssl.create_default_context(cafile=authority)
         context.set_alpn_protocols(["http/1.1"])
-        self.context = context
+        self.context, self.http2 = context, context_for(authority)
         self.world = World(Client(gateway.port, context))
         self.tasks = []
 
@@ -50,6 +51,8 @@ class Clients:
                 self.spawn(call(world, principal, "/generation", keeps))
         for keeps in (True, False):
             self.spawn(call(world, "ada", "/calls", keeps))
+        for number in range(HTTP2):
+            self.spawn(call_over_http2(world, who[number % 2], "/calls", self.http2))
         self.spawn(intrude(world))
 
     def spawn(self, work):
@@ -92,6 +95,7 @@ class Clients:
         counts, self.world.counts = self.world.counts, type(self.world.counts)()
         tally.least(f"{phase}: events seen", counts["events"], LISTENING)
         tally.least(f"{phase}: calls", counts["calls"], 1)
+        tally.least(f"{phase}: calls over HTTP/2", counts["calls over HTTP/2"], 1)
         for what in (*ALWAYS, *UNEXCUSED):
             if counts[what] or what in ("lost", "duplicated", "crossed", "mixed", "5xx"):
                 tally.expect(f"{phase}: {what}", counts[what])
@@ -102,7 +106,10 @@ class Clients:
 
 
 async def reloads(tally, clients, count):
-    """Reloads under load: by signal, by the files alone, with secrets that rotate, with bad files."""
+    """Reloads under load: by signal, by the files alone, with secrets that rotate, with bad files.
+
+    S05, as far as a run is long: what memory is gained is printed, and made into a line.
+    """
     gateway, usages, begun = clients.gateway, [], time.monotonic()
     durations, refused_before = [], gateway.outcomes("rejected")
     applied_before, refused = gateway.applied(), 0

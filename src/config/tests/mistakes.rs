@@ -36,7 +36,7 @@ routes:
     g.yaml:4:3: listen.adress: unknown key; did you mean `address`?
     g.yaml:5:29: listen.limits.max_connections: must be from 1 to 1000000
     g.yaml:5:48: listen.limits.header_timeout: not a duration; expected a whole number with its unit, such as 500ms, 2s, 5m or 1h
-    g.yaml:6:33: listen.trusted_proxies[1]: a network of all addresses would believe everyone's forwarding headers; expected an IP network such as 10.1.0.0/16
+    g.yaml:6:33: listen.trusted_proxies[1]: a network of all addresses would let everybody say where a request comes from; expected an IP network such as 10.1.0.0/16
     g.yaml:6:44: listen.trusted_proxies[2]: not a network; expected an IP network such as 10.1.0.0/16
     g.yaml:7:3: listen.tls.private_key: this key is required
     g.yaml:7:22: listen.tls.certificate: the file cannot be read (no such file)

@@ -17,6 +17,7 @@ fn every_key_says_what_may_be_written_and_what_it_does() {
         let mut paragraphs = entry.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
         let facts = paragraphs.next().unwrap();
         assert!(facts.starts_with("- Value: ") && !facts.ends_with(": "), "{key}: {facts}");
+        assert!(!facts.starts_with("- Value: any value"), "{key}: {facts}");
         let about = paragraphs.next().unwrap_or_default();
         assert!(about.ends_with('.'), "{key}: document it ({about:?})");
     }

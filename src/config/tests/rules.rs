@@ -188,7 +188,7 @@ fn listeners_are_bounded_and_apart() {
         ),
         (
             top("listen: {trusted_proxies: ['::/0']}"),
-            "listen.trusted_proxies[0]: a network of all addresses would believe everyone's forwarding headers; expected an IP network such as 10.1.0.0/16",
+            "listen.trusted_proxies[0]: a network of all addresses would let everybody say where a request comes from; expected an IP network such as 10.1.0.0/16",
         ),
         (
             top("listen: {allowed_origins: ['https://a.example/']}"),
@@ -209,7 +209,7 @@ fn listeners_are_bounded_and_apart() {
         (top("listen: [1]"), "listen: expected keys with values, found a list"),
         (
             top("telemetry: {audit: file}"),
-            "telemetry.audit: neither; expected `stdout`, or an object such as {file: /var/log/gatehouse/audit.jsonl}",
+            "telemetry.audit: no such output; expected `stdout`, or an object such as {file: /var/log/gatehouse/audit.jsonl}",
         ),
         (
             top("telemetry: {audit: {file: /var/log/, client_address: 'yes'}}"),

@@ -76,6 +76,10 @@ fn what_is_wrong_is_said_with_its_place_also_while_there_is_no_collector() {
     g.yaml:20:21: telemetry.traces.caller_decides: none of the known words; expected one of trusted_proxies, everybody
     g.yaml:21:5: telemetry.traces.compression: unknown key; known here: otlp_endpoint, headers, tls, timeout, service_name, sampling_ratio, caller_decides
     ");
+    for number in [".nan", "-.inf", "99999999999999999999", "-0.1", "0x1"] {
+        let said = problems(&with(&format!("{{sampling_ratio: {number}}}")));
+        assert!(said.ends_with("sampling_ratio: must be from 0 to 1"), "{number}: {said}");
+    }
     let text = with("{headers: {Host: x}, timeout: 2m, sampling_ratio: '0.5'}");
     insta::assert_snapshot!(problems(&text), @r"
     g.yaml:13:22: telemetry.traces.headers.Host: the gateway itself sets, checks or removes this header

@@ -49,11 +49,19 @@ impl Read for AuditPath {
             source.report.error(&at.place(), "a folder; name a file in it");
             return None;
         }
-        Some(Self(resolve_path(&source.folder, &path)))
+        let path = resolve_path(&source.folder, &path);
+        if let Some(why) = source.environment.unwritable(&path) {
+            source.report.error(&at.place(), why);
+            return None;
+        }
+        Some(Self(path))
     }
 }
 
-leaf_schema!(AuditPath, json!({ "type": "string", "minLength": 1 }));
+leaf_schema!(
+    AuditPath,
+    titled(json!({ "type": "string", "minLength": 1 }), "the path of a file that will be written")
+);
 
 /// A file of PEM certificates, already read.
 #[derive(Clone, Debug)]

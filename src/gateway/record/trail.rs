@@ -7,7 +7,7 @@
 //!    signature was verified. Nothing that a request says of its sender is in the line.
 //! 3. What was asked for is what was judged. Of a batch every operation is there, as far as
 //!    [`MAX_OPERATIONS`] and [`MAX_NAMES_BYTES`] go, and how many there were.
-//! 4. Never arguments, tokens, fields or bodies.
+//! 4. Never arguments, tokens, fields or bodies; of the URI of a resource no userinfo and no query.
 //!
 //! Where a route has no rules, bodies are not read strictly; one that says nothing in one way only
 //! has no operation in its line.
@@ -17,7 +17,7 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Record, short, short_to};
+use super::{Record, short, short_to, shown};
 use crate::{
     authenticate::TokenIdentity,
     authorize::{AuthorizeError, operation::Operation},
@@ -104,11 +104,12 @@ impl Trail {
         let (Some(outcome), Some(resource)) = (self.decision, &record.resource) else { return };
         let token = record.token.as_ref();
         let named = self.asked.as_ref().filter(|asked| !asked.operations.is_empty());
+        let glanced = record.rpc_name();
         let (mut rpc_method, mut rpc_name) = match named.map(|asked| &*asked.operations) {
             Some([one]) => (Some(&*one.rpc_method), one.rpc_name.as_deref()),
             Some(_) => (None, None),
             None if self.asked.is_some() => (None, None),
-            None => (record.glance.method(), record.glance.name()),
+            None => (record.glance.method(), glanced.as_deref()),
         };
         rpc_method = rpc_method.map(|text| short_to(text, MAX_NAME_BYTES));
         rpc_name = rpc_name.map(|text| short_to(text, MAX_NAME_BYTES));
@@ -186,7 +187,7 @@ impl Asked {
     fn add(&mut self, method: &str, name: Option<&str>) {
         self.count += 1;
         let cut = |text: &str| -> Box<str> { short_to(text, MAX_NAME_BYTES).into() };
-        let (rpc_method, rpc_name) = (cut(method), name.map(cut));
+        let (rpc_method, rpc_name) = (cut(method), name.map(|name| cut(&shown(method, name))));
         let bytes = rpc_method.len() + rpc_name.as_ref().map_or(0, |name| name.len());
         if self.operations.len() < MAX_OPERATIONS && self.names_bytes + bytes <= MAX_NAMES_BYTES {
             self.names_bytes += bytes;

@@ -17,6 +17,63 @@ struct Logged {
     process: Process,
     parties: Parties,
     port: u16,
+    admin: std::net::SocketAddr,
+}
+
+/// P03: the URI of a resource may carry a key, which goes to the MCP server alone.
+#[tokio::test]
+async fn uri_of_a_resource_is_shown_without_userinfo_and_query() {
+    let rules = "    resources: {\"https://user*/secret*\": {deny: true}}\n";
+    for rules in ["", rules] {
+        let yaml = format!("{}\n{rules}", NOTES.trim_end());
+        let logged = Logged::with("telemetry: {audit: stdout}", &yaml).await;
+        let token = logged.mint(|claims| claims);
+        let read = |uri: &str| {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"{uri}"}}}}"#
+            );
+            logged.post(&body).bearer(&token)
+        };
+        for path in ["x", "secret"] {
+            let padding = "p".repeat(300);
+            let uri = format!("https://user:pw-canary{padding}@h/{path}?token=query-canary#f");
+            assert_eq!(logged.line(read(&uri)).await["rpc_name"], format!("https://h/{path}"));
+            let found = |line: &&String| line.contains("\"type\":\"audit\"");
+            let audit = crate::harness::clock::eventually("an audit line", || {
+                let lines = logged.process.lines();
+                let name = format!("\"rpc_name\":\"https://h/{path}\"");
+                lines
+                    .iter()
+                    .filter(found)
+                    .find(|line| line.contains(&name))
+                    .cloned()
+                    .ok_or("none".into())
+            });
+            audit.await;
+        }
+        let status = Call::new(logged.admin, "GET", "/status.json").send().await.text();
+        let all = logged.process.lines().join("\n") + &status;
+        assert!(!all.contains("canary"), "{all}");
+    }
+}
+
+/// P09: what a full disk costs is not said to be the audit stream's slowness.
+#[tokio::test]
+async fn disk_that_is_full_is_said_once_and_as_what_it_is() {
+    let logged = Logged::start("telemetry: {audit: {file: /dev/full}}").await;
+    let lost = "gatehouse_audit_lines_dropped_total{reason=\"write_failed\"} ";
+    for count in 1..=3 {
+        logged.line(logged.post("{}")).await;
+        crate::harness::clock::eventually_heard("a line lost", async || {
+            let text = Call::new(logged.admin, "GET", "/metrics").send().await.text();
+            let found = text.lines().find_map(|line| line.strip_prefix(lost)).unwrap_or("0");
+            if found == count.to_string() { Ok(()) } else { Err(found.to_owned()) }
+        })
+        .await;
+    }
+    let said = |event: &str| logged.process.events(event).len();
+    assert_eq!(said("the audit stream cannot be written; lines are lost"), 1);
+    assert_eq!(said("audit lines dropped: the audit stream does not keep up"), 0);
 }
 
 impl Logged {
@@ -37,7 +94,7 @@ impl Logged {
         command.env("INTROSPECTION_SECRET", SECRET);
         let process = Process::serve(command).await;
         process.event("authorization server metadata found").await;
-        Self { process, parties, port }
+        Self { process, parties, port, admin: ([127, 0, 0, 1], admin).into() }
     }
 
     fn post(&self, body: &str) -> Call {

@@ -41,6 +41,34 @@ fn wrong_configuration_is_status_2_with_every_problem() {
 }
 
 #[test]
+fn audit_file_that_cannot_be_is_a_problem_at_its_place_and_nothing_is_made() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let made = folder.join("not-made.jsonl");
+    let regular = file("");
+    let below_a_file = regular.join("audit.jsonl");
+    for (audit, why) in [
+        ("/nonexistent/x.jsonl", Some("the folder of this file does not exist")),
+        (below_a_file.to_str().unwrap(), Some("the folder of this file does not exist")),
+        (folder.to_str().unwrap(), Some("a folder; name a file in it")),
+        (made.to_str().unwrap(), None),
+    ] {
+        let path = file(&format!(
+            "public_url: http://127.0.0.1:1\nauthorization_servers: {{corp: {{issuer: https://auth.example, client: {{id: g, secret: s}}}}}}\nroutes: {{notes: {{path: /, upstream: http://127.0.0.1:1/, required_scopes: [a]}}}}\ntelemetry:\n  audit:\n    file: {audit}\n"
+        ));
+        let path = path.to_str().unwrap();
+        let commands =
+            ["check", "serve"].into_iter().filter(|each| why.is_some() || *each == "check");
+        for command in commands {
+            let Said { code, out: _, err } = say(&[command, "-c", path]);
+            let expected = why.map(|why| format!("{path}:6:11: telemetry.audit.file: {why}"));
+            assert_eq!(code, Some(if why.is_some() { 2 } else { 0 }), "{audit}: {err}");
+            assert!(err.contains(&expected.unwrap_or_default()), "{audit}: {err}");
+        }
+    }
+    assert!(!made.exists() && !below_a_file.exists());
+}
+
+#[test]
 fn wrong_command_line_is_status_2() {
     for arguments in [&["serve", "--nonsense"][..], &["nonsense"], &[], &["serve", "--listen", "x"]]
     {
@@ -180,5 +208,6 @@ async fn connection_beyond_the_limit_is_told_so_and_logged() {
         (&"Overloaded".into(), &id.clone().into())
     );
     process.event("connection turned away").await;
-    assert_eq!(process.events("connection turned away")[0]["request_id"], *id);
+    let said = &process.events("connection turned away")[0];
+    assert_eq!((&said["request_id"], &said["reason"]), (&id.into(), &"overloaded".into()));
 }

@@ -211,6 +211,29 @@ async fn status_shows_neither_secrets_nor_queries() {
     assert!(!gateway.operate("/readyz").await.text().contains("canary"));
 }
 
+#[tokio::test]
+async fn remedy_names_what_can_be_changed_and_what_is_fixed() {
+    let world = World::with(NOTES).await;
+    let long = format!("/notes?{}", "x".repeat(8 << 10));
+    assert_eq!(world.gateway.post(&long).body(PING).send().await.status, 414);
+    let fields = (0..101).fold(world.authorized(), |call, n| call.header(&format!("x-{n}"), "1"));
+    assert_eq!(fields.send().await.status, 431);
+    let large = world.authorized().header("x-large", &"x".repeat(40 << 10));
+    assert_eq!(large.send().await.status, 431);
+    let status = status(&world.gateway).await;
+    let mut remedies: Vec<_> =
+        status["refusals"].as_array().unwrap().iter().map(|each| &each["remedy"]).collect();
+    remedies.sort_by_key(|remedy| remedy.as_str());
+    assert_eq!(
+        remedies,
+        [
+            "Send fewer or shorter header fields, or raise listen.limits.max_header_bytes.",
+            "The client must send a URL of 8 KiB or less; this is fixed.",
+            "The client, or a proxy before us, must send 100 header fields or fewer; this is fixed.",
+        ]
+    );
+}
+
 /// P05: what others wrote stays text.
 #[tokio::test]
 async fn names_from_requests_and_tokens_become_no_markup() {

@@ -225,6 +225,7 @@ async fn argument_far_behind_others_is_judged_all_the_same() {
     assert_answered(&post(&world, "notes.read notes.export", &call("csv")).send().await);
 }
 
+/// Q04: `unlisted_tools: deny`; without it they need the route's scopes, as the reference says.
 #[tokio::test]
 async fn tools_that_no_rule_names_can_be_denied() {
     let world = world("    unlisted_tools: deny\n").await;

@@ -171,6 +171,7 @@ fn keys_of_another_method_are_errors_that_name_it() {
     }
 }
 
+/// Q03: a private key that others may read.
 #[test]
 fn key_that_everybody_may_read_is_a_warning() {
     struct Open(TestEnvironment);
