@@ -7,6 +7,7 @@
 pub mod message;
 pub mod names;
 pub mod scanner;
+pub mod uri;
 
 mod glance;
 

@@ -9,8 +9,6 @@
 //!
 //! It decides nothing about who may do it.
 
-mod uri;
-
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
@@ -25,6 +23,7 @@ use crate::{
         Glance,
         message::{Message, MessageFault, MessageKind, Messages},
         scanner::Text,
+        uri,
     },
 };
 

@@ -66,8 +66,9 @@ section! {
         /// What prompts demand, by patterns over their names, for getting and completing.
         prompts: Entries<Rule> = {},
         /// What resources demand, by patterns over their whole URIs, for reading, subscribing,
-        /// unsubscribing and completing. `a` does not match `a?x`: write `a*` where the upstream
-        /// takes a query.
+        /// unsubscribing and completing; escapes, fragments and the queries of files make no
+        /// difference. `note:a` does not match `note:a?x`: write `note:a*` where the upstream takes a
+        /// query.
         resources: Entries<Rule> = {},
         /// What JSON-RPC methods demand, by patterns over their names.
         methods: Entries<Rule> = {},
