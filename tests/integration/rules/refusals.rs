@@ -154,6 +154,55 @@ async fn hidden_tool_is_one_that_does_not_exist() {
     assert_answered(&post(&world, "notes.read notes.admin", &tool("admin_panel")).send().await);
 }
 
+/// Who lacks the route's own scopes gets the same for what is hidden as for what does not exist.
+#[tokio::test]
+async fn hidden_objects_do_not_show_to_who_may_not_use_the_route() {
+    let hidden = "    filter_lists: scopes\n    unlisted_tools: allow\n";
+    let rules = super::RULES
+        .replace("secret: [notes.secret]", "secret: {deny: true}")
+        .replace("/*\": [notes.private]", "/*\": {any_scope: [notes.private], when_denied: hide}")
+        .replace("/*\": [notes.log]", "/*\": {deny: true}");
+    let world = World::with(&format!("{}{rules}{hidden}", NOTES.trim_end())).await;
+    for (hidden, unknown) in [
+        (tool("admin_panel"), tool("zzz")),
+        (tool("debug_dump"), tool("zzz")),
+        (
+            message("prompts/get", r#"{"name":"secret"}"#),
+            message("prompts/get", r#"{"name":"zzz"}"#),
+        ),
+        (
+            message("resources/read", r#"{"uri":"note://private/1"}"#),
+            message("resources/read", r#"{"uri":"note://zzz/1"}"#),
+        ),
+        (message("logging/setLevel", "{}"), message("vendor/zzz", "{}")),
+    ] {
+        let mut shown = Vec::new();
+        for body in [&hidden, &unknown] {
+            let response = post(&world, "zip", body).send().await;
+            assert_eq!(response.status, 403, "{body}");
+            assert_eq!(world.upstream.bytes_received(), 0);
+            let challenge = response.header("www-authenticate").unwrap().to_owned();
+            let text = response.text().replace(response.header("x-request-id").unwrap(), "ID");
+            let names = ["admin_panel", "debug_dump", "secret", "note://private/1"];
+            let names = names.into_iter().chain(["note://zzz/1", "logging/setLevel", "vendor/zzz"]);
+            let text = names.fold(text, |text, name| text.replace(name, "zzz"));
+            shown.push((challenge, text));
+        }
+        assert_eq!(shown[0], shown[1], "{hidden}");
+        assert!(shown[0].0.ends_with(r#", scope="notes.read""#), "{hidden}");
+    }
+}
+
+/// A shadowed route refuses what is denied, whatever else is missing.
+#[tokio::test]
+async fn hidden_tool_is_denied_on_a_shadowed_route_without_its_scopes() {
+    let world = world("    shadow: true\n").await;
+    let response = post(&world, "zip", &tool("debug_dump")).send().await;
+    let body =
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: debug_dump"}}"#;
+    world.assert_refused(&response, 200, None, body);
+}
+
 #[tokio::test]
 async fn hidden_tool_called_by_a_notification_is_refused() {
     let world = world("").await;
