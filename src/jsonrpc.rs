@@ -6,6 +6,7 @@
 
 pub mod message;
 pub mod names;
+pub mod plain;
 pub mod scanner;
 pub mod uri;
 

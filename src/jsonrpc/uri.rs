@@ -36,6 +36,12 @@ pub fn is_plain(uri: &str) -> bool {
         && !decoded.chars().any(char::is_control)
 }
 
+/// Whether a text has the form of a scheme (RFC 3986 section 3.1).
+pub fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
 /// The plain form of a URI that is not, when it has one.
 pub fn plain(uri: &str) -> Option<String> {
     let mut parts = uri.split('%');
@@ -145,12 +151,8 @@ fn unescaped(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// RFC 3986 section 3.1.
 fn scheme(uri: &str) -> Option<&str> {
-    let (scheme, _) = uri.split_once(':')?;
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    is_scheme.then_some(scheme)
+    uri.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme))
 }
 
 /// Whether a segment is `.` or `..`, by itself or for who drops its parameters or trims it.

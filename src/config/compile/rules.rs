@@ -6,6 +6,7 @@
 //! 3. What weakens a route is a warning.
 
 mod cases;
+mod names;
 mod patterns;
 mod scopes;
 mod switches;
@@ -110,10 +111,12 @@ pub(super) fn rules(
     let route = subject.route;
     for rule in &written.all {
         patterns::report_demand(rule, report);
+        names::report(rule, report);
         scopes::report_needless_alternative(rule, subject, report);
         scopes::report_offline_access(rule, report);
     }
     patterns::report_dead(written, report);
+    patterns::report_denied_methods(written, report);
     switches::report(route, written, report);
     let tests = cases::tests(route, report);
     let anonymous = route.anonymous_methods.value()?;

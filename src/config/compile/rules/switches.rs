@@ -1,6 +1,6 @@
 //! The switches beside the rules: what is listed, shown, open to everybody or only watched.
 
-use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules};
+use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules, names};
 use crate::config::{
     file::Route,
     glob::Glob,
@@ -22,6 +22,7 @@ pub(super) fn report(route: &Route, rules: &WrittenRules<'_>, report: &mut Repor
         report_lists(route, rules, report);
     }
     for method in route.anonymous_methods.value().into_iter().flatten() {
+        names::report_method(&method.value, &method.place, report);
         report_anonymous(method, rules, report);
     }
 }
