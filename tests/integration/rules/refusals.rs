@@ -12,7 +12,19 @@ fn assert_insufficient(
     named: &str,
     granted: &str,
 ) {
-    let description = "The access token lacks a scope that this needs";
+    assert_lacks(world, response, ("scope", needed), named, granted);
+}
+
+/// The same for want of a scope or of a claim, and with these scopes in the challenge.
+#[track_caller]
+fn assert_lacks(
+    world: &World,
+    response: &RawResponse,
+    (what, needed): (&str, &str),
+    named: &str,
+    granted: &str,
+) {
+    let description = format!("The access token lacks a {what} that this needs");
     let error = format!(r#", error="insufficient_scope", error_description="{description}""#);
     let challenge =
         world.challenge(&error).replace(r#"scope="notes.read""#, &format!(r#"scope="{needed}""#));
@@ -235,6 +247,20 @@ async fn refusal_in_band_is_a_result_with_the_challenge() {
 }
 
 #[tokio::test]
+async fn refusal_in_band_for_want_of_a_claim_names_no_scope() {
+    let rules = "    tools: {payroll: {claims: {department: [hr]}, when_denied: in_band}}\n";
+    let world = World::with(&format!("{NOTES}{rules}")).await;
+    let response = post(&world, "notes.read", &tool("payroll")).send().await;
+    let error = r#", error="insufficient_scope", error_description="The access token lacks a claim that this needs""#;
+    let challenge =
+        world.challenge(error).replace(world.gateway.origin(), "GATEWAY").replace('"', "\\\"");
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"complete","content":[{{"type":"text","text":"payroll needs a claim that the access token lacks."}}],"isError":true,"_meta":{{"mcp/www_authenticate":["{challenge}"]}}}}}}"#
+    );
+    world.assert_refused(&response, 200, None, &body);
+}
+
+#[tokio::test]
 async fn claim_of_the_token_opens_what_no_scope_does() {
     let world = world("").await;
     let call = |department: serde_json::Value| {
@@ -242,7 +268,8 @@ async fn claim_of_the_token_opens_what_no_scope_does() {
         world.gateway.post("/notes").bearer(&token).body(tool("payroll"))
     };
     let response = call("it".into()).send().await;
-    assert_insufficient(&world, &response, "notes.read", r#""tool":"payroll""#, "notes.read");
+    let payroll = r#""tool":"payroll""#;
+    assert_lacks(&world, &response, ("claim", "notes.read"), payroll, "notes.read");
     assert_answered(&call(serde_json::json!(["it", "hr"])).send().await);
 }
 
