@@ -69,7 +69,8 @@ section! {
         any_scope: Vec<Placed<ScopeToken>> = [],
         /// Claims of the token (names or JSON pointers), each with the values it may have.
         claims: Entries<Values> = {},
-        /// Arguments of the call, each with the values it may have; of tools and prompts.
+        /// Arguments of the call, each with the values it may have; of tools and prompts. One that
+        /// differs from them by case, underscores or hyphens alone (`outFmt`) is refused.
         arguments: Entries<Values> = {},
         /// Nobody may, whatever else matches and whatever the token has.
         deny: Switch = false,
