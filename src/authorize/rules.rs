@@ -150,9 +150,9 @@ impl Rules {
             }),
         });
         let is_unlisted = matching.is_empty() && object.kind == ObjectKind::Tool;
-        if is_unlisted && self.settings.denies_unlisted_tools {
+        if let Some(when_denied) = self.settings.unlisted_tools.filter(|_| is_unlisted) {
             finding.fault = Some(Fault::Denied);
-            finding.decided_by = Some(DecidedBy { pattern: None, when_denied: WhenDenied::Hide });
+            finding.decided_by = Some(DecidedBy { pattern: None, when_denied });
         }
         finding
     }
@@ -173,7 +173,7 @@ impl Rules {
             }
         }
         let is_unlisted = !is_listed && object.kind == ObjectKind::Tool;
-        !(is_unlisted && self.settings.denies_unlisted_tools)
+        !(is_unlisted && self.settings.unlisted_tools.is_some())
     }
 
     /// Whether a list leaves an object out for this caller; `is_anonymous`: one without a token.
@@ -206,7 +206,8 @@ impl Rules {
                 || (filter_lists == FilterLists::Scopes && has_scopes)
         };
         let (_, rules) = self.table(kind);
-        rules.iter().any(hides) || (kind == ObjectKind::Tool && self.settings.denies_unlisted_tools)
+        rules.iter().any(hides)
+            || (kind == ObjectKind::Tool && self.settings.unlisted_tools.is_some())
     }
 
     /// A list without a token is always `denied`: nobody is logged in yet who could ask for more.

@@ -19,7 +19,7 @@ use crate::{
         problem::{Place, Report},
         reader::{Entries, Field, Placed},
         settings::{Condition, Demand, Rule, RuleLine, RuleSettings, RuleTests, WhenDenied},
-        values::{UnlistedTools, Values},
+        values::Values,
     },
     oauth::{Scope, ScopeToken},
 };
@@ -120,13 +120,12 @@ pub(super) fn rules(
     switches::report(route, written, report);
     let tests = cases::tests(route, report);
     let anonymous = route.anonymous_methods.value()?;
-    let unlisted = *route.unlisted_tools.value()?;
     let settings = RuleSettings {
         tools: written.settings(TOOLS),
         prompts: written.settings(PROMPTS),
         resources: written.settings(RESOURCES),
         methods: written.settings(METHODS),
-        denies_unlisted_tools: unlisted == UnlistedTools::Deny,
+        unlisted_tools: route.unlisted_tools.value()?.denial(),
         anonymous_methods: anonymous.iter().map(|glob| glob.value.clone()).collect(),
         filter_lists: *route.filter_lists.value()?,
         annotate_tools: route.annotate_tools.value()?.0,

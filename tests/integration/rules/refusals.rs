@@ -312,6 +312,14 @@ async fn tools_that_no_rule_names_can_be_denied() {
 }
 
 #[tokio::test]
+async fn tools_that_no_rule_names_can_be_denied_openly() {
+    let world = world("    unlisted_tools: {deny: true, when_denied: challenge}\n").await;
+    let response = post(&world, "notes.read notes.root", &tool("other")).send().await;
+    world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
+    assert_answered(&post(&world, "notes.read notes.write", &tool("write_note")).send().await);
+}
+
+#[tokio::test]
 async fn streams_and_session_ends_need_the_routes_scopes() {
     let world = world("").await;
     for method in ["GET", "DELETE"] {
