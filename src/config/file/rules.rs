@@ -76,7 +76,7 @@ section! {
         deny: Switch = false,
         /// What a refusal looks like. `challenge` (default): 403 with the scopes to ask for. `hide`
         /// (default with `deny`): as if it did not exist, and lists leave it out. `in_band`: a result
-        /// of the tool that says so.
+        /// of the tool that says so; of tools alone.
         when_denied: Option<WhenDenied> = null,
     }
 }

@@ -3,7 +3,7 @@
 //! Whether one pattern takes all that another takes is said only where it is sure.
 
 use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules};
-use crate::config::{problem::Report, reader::Entries, values::Values};
+use crate::config::{problem::Report, reader::Entries, settings::WhenDenied, values::Values};
 
 /// Reports what a rule demands in vain or against itself.
 pub(super) fn report_demand(rule: &Written<'_>, report: &mut Report<'_>) {
@@ -32,6 +32,14 @@ pub(super) fn report_demand(rule: &Written<'_>, report: &mut Report<'_>) {
     {
         let message = "only tools and prompts are called with arguments; drop it";
         report.error(&arguments.place, message);
+    }
+    if demand.when_denied == Some(WhenDenied::InBand)
+        && rule.key != TOOLS
+        && let Some(looks) = rest.when_denied.placed()
+    {
+        let message = "`in_band` is for tools: only the result of a tool can say that it is none; \
+                       write `challenge` or `hide`";
+        report.error(&looks.place, message);
     }
     for conditions in [&rest.claims, &rest.arguments].into_iter().filter_map(|field| field.value())
     {

@@ -10,6 +10,7 @@ fn a_rule_demands_what_it_can_demand() {
     );
     let nothing =
         "the rule demands nothing and so denies nothing; write what it demands, or `deny: true`";
+    let in_band = "`in_band` is for tools: only the result of a tool can say that it is none; write `challenge` or `hide`";
     let called = "only tools and prompts are called with arguments; drop it";
     expect(&[
         (tools("a: {deny: true, when_denied: challenge}"), ""),
@@ -37,6 +38,19 @@ fn a_rule_demands_what_it_can_demand() {
             &format!(
                 "{PATH}.tools.a.claims.c: lists no value, so that nothing meets it; list one\n{PATH}.tools.a.arguments.?: needs the name of a claim or an argument"
             ),
+        ),
+        (tools("a: {deny: true, when_denied: in_band}"), ""),
+        (
+            route("prompts: {a: {deny: true, when_denied: in_band}}"),
+            &format!("{PATH}.prompts.a.when_denied: {in_band}"),
+        ),
+        (
+            route("resources: {a: {required_scopes: [x], when_denied: in_band}}"),
+            &format!("{PATH}.resources.a.when_denied: {in_band}"),
+        ),
+        (
+            route("methods: {a: {deny: true, when_denied: in_band}}"),
+            &format!("{PATH}.methods.a.when_denied: {in_band}"),
         ),
         (
             tools("'a ': [x]"),
