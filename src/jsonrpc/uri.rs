@@ -14,7 +14,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use url::Url;
+use url::{Position, Url};
 
 /// Whether nobody would rewrite it. Braces are those of a template's variables.
 pub fn is_plain(uri: &str) -> bool {
@@ -24,7 +24,7 @@ pub fn is_plain(uri: &str) -> bool {
     let Ok(decoded) = String::from_utf8(unescaped(uri)) else { return false };
     let is_trimmed = |text: &str| {
         let name = text.split(['?', '#']).next().unwrap_or_default();
-        name.ends_with(char::is_whitespace)
+        text.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace)
     };
     let is_ambiguous = |text: &str| has_dots(text) || has_bar_for_colon(text);
     uri.split('%').skip(1).all(is_needed)
@@ -33,6 +33,7 @@ pub fn is_plain(uri: &str) -> bool {
         && !is_ambiguous(uri)
         && !is_ambiguous(&decoded)
         && !is_trimmed(&decoded)
+        && keeps_authority(&decoded)
         && !decoded.chars().any(char::is_control)
 }
 
@@ -194,6 +195,16 @@ fn is_rewritten(uri: &str) -> bool {
         Ok(url) => url.as_str() != text,
         Err(_) => text == uri && scheme(uri).is_some_and(|scheme| SPECIAL.contains(&scheme)),
     }
+}
+
+/// Whether the URL Standard's parser keeps scheme and authority of an unescaped URI.
+fn keeps_authority(decoded: &str) -> bool {
+    let text = decoded.replace(['{', '}'], "_");
+    let Ok(url) = Url::parse(&text) else { return true };
+    let unescaped = |part: &str| String::from_utf8_lossy(&unescaped(part)).into_owned();
+    let (before, path) = (&url[..Position::BeforePath], &url[Position::BeforePath..]);
+    let rest = text.strip_prefix(&*unescaped(before));
+    rest.is_some_and(|rest| rest.chars().next() == unescaped(path).chars().next())
 }
 
 /// No server looks up what is longer, and every reading of it is compared with every rule.

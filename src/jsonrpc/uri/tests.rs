@@ -20,6 +20,9 @@ fn what_may_be_read_in_two_ways_is_not_plain() {
         "file:///a/..%20/b",
         "file:///a/..%3Bx/b",
         "https://h%3A443/x",
+        "note://notes%3A/x",
+        "note://%40notes/x",
+        "%20note://notes/x",
         &format!("note://{}", "x".repeat(MAX_BYTES)),
     ] {
         assert!(!is_plain(uri), "{uri}");
@@ -34,6 +37,11 @@ fn what_may_be_read_in_two_ways_is_not_plain() {
         "file:///x#a",
         "https://{host}:{port}/x",
         "note://x?q=%20",
+        "note://%C3%A9/x",
+        "note://a%3Ab/%C3%A9",
+        "note://x%3A1?q",
+        "urn:a%3Ab",
+        "note://x#a%20",
         "a/b%3Ac",
     ] {
         assert!(is_plain(uri), "{uri}");
