@@ -135,6 +135,10 @@ impl Demands {
             return Ok(());
         }
         let mut findings = Findings::new(self.required_scopes.clone(), has_scopes);
+        // A shadowed route lets its own scopes be missing, and refuses what is denied by its rule.
+        if !has_scopes && !self.rules.settings().shadow {
+            findings = findings.passing_over_hidden();
+        }
         self.find(operation, holder, &mut findings);
         findings.conclude(granted, operation)
     }

@@ -6,7 +6,9 @@
 
 pub mod message;
 pub mod names;
+pub mod plain;
 pub mod scanner;
+pub mod uri;
 
 mod glance;
 

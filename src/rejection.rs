@@ -253,9 +253,9 @@ impl Rejection {
     ) -> Option<Bytes> {
         let Self::Authorize(error) = self else { return None };
         let challenge = match &**error {
-            AuthorizeError::InsufficientScope { required, .. } => {
+            AuthorizeError::InsufficientScope { required, fault, .. } => {
                 parameters.and_then(|parameters| {
-                    let error = Some(ChallengeError::InsufficientScope);
+                    let error = Some(operation::challenge_error(*fault));
                     challenge::challenge(parameters, error, required)
                 })
             }

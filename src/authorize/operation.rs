@@ -9,8 +9,6 @@
 //!
 //! It decides nothing about who may do it.
 
-mod uri;
-
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
@@ -24,7 +22,9 @@ use crate::{
     jsonrpc::{
         Glance,
         message::{Message, MessageFault, MessageKind, Messages},
+        plain,
         scanner::Text,
+        uri,
     },
 };
 
@@ -181,7 +181,9 @@ impl<'a> Asked<'a> {
         let method = message.method.as_ref().map(Text::value);
         let objects = match &method {
             Some(method) => {
-                check_method(method)?;
+                if let Some(why) = plain::method_fault(method) {
+                    return Err(invalid(why));
+                }
                 objects(method, message)?
             }
             // Revision 2026-07-28: the server asks nothing of the client.
@@ -198,10 +200,7 @@ impl<'a> Asked<'a> {
 
 impl Object<'_> {
     fn check(&self, judges_resources: bool) -> Result<(), MessageFault> {
-        // What some readers trim beside white space (ECMA-262, String.prototype.trim).
-        let is_trimmed = |c: char| c.is_whitespace() || c == '\u{feff}';
-        let is_bordered = self.name.starts_with(is_trimmed) || self.name.ends_with(is_trimmed);
-        if self.name.is_empty() || is_bordered || self.name.chars().any(char::is_control) {
+        if !plain::is_plain_name(&self.name) {
             return Err(invalid("an empty name, or one that somebody would trim"));
         }
         if self.kind == ObjectKind::Resource && judges_resources && !uri::is_plain(&self.name) {
@@ -263,19 +262,6 @@ fn completion<'a>(message: &Message<'a>) -> Result<Object<'a>, MessageFault> {
     Ok(Object { kind, name: name.value() })
 }
 
-fn check_method(method: &str) -> Result<(), MessageFault> {
-    let is_plain = !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_graphic());
-    let has_empty_segment = method.split('/').any(str::is_empty);
-    if !is_plain || has_empty_segment {
-        return Err(invalid("a method that somebody would trim"));
-    }
-    let looks_like = |known: &&str| *known != method && known.eq_ignore_ascii_case(method);
-    if METHODS.iter().any(looks_like) {
-        return Err(invalid("a method that differs from a known one only by case"));
-    }
-    Ok(())
-}
-
 /// RFC 9110 section 8.3: one field, `application/json`, no other charset than UTF-8, no coding.
 fn check_media_type(headers: &HeaderMap) -> Result<(), OperationError> {
     let media_type = |why| Err(OperationError::MediaType(why));
@@ -310,37 +296,6 @@ fn may_batch(headers: &HeaderMap) -> bool {
 fn invalid(why: &'static str) -> MessageFault {
     MessageFault::Invalid(why)
 }
-
-/// Methods of all revisions.
-const METHODS: [&str; 27] = [
-    "completion/complete",
-    "elicitation/create",
-    "initialize",
-    "logging/setLevel",
-    "notifications/cancelled",
-    "notifications/initialized",
-    "notifications/progress",
-    "notifications/roots/list_changed",
-    "ping",
-    "prompts/get",
-    "prompts/list",
-    "resources/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/templates/list",
-    "resources/unsubscribe",
-    "roots/list",
-    "sampling/createMessage",
-    "server/discover",
-    "subscriptions/listen",
-    "tasks/cancel",
-    "tasks/get",
-    "tasks/list",
-    "tasks/result",
-    "tasks/update",
-    "tools/call",
-    "tools/list",
-];
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
 //! What keeps an operation from being done, gathered from everything it asks for.
 //!
 //! 1. A denial beats what could be cured; what could be cured names all scopes at once.
-//! 2. How a refusal looks is decided by the most specific unmet rule; only a single request can be
+//! 2. Whoever lacks the route's own scopes learns nothing of what is hidden: it is judged like what
+//!    no rule names. Otherwise a refusal of its own would tell that it exists.
+//! 3. How a refusal looks is decided by the most specific unmet rule; only a single request can be
 //!    answered as if its object did not exist, or within a result.
 
 use super::{
@@ -119,16 +121,29 @@ pub(super) struct Findings {
     required: Scope,
     fault: Option<Fault>,
     decided: Option<(Named, DecidedBy)>,
+    /// Whether what is hidden says nothing.
+    passes_over_hidden: bool,
 }
 
 impl Findings {
     /// Begins with the route's own scopes, and whether they are there.
     pub(super) fn new(required: Scope, has_scopes: bool) -> Self {
-        Self { required, fault: (!has_scopes).then_some(Fault::Scopes), decided: None }
+        let fault = (!has_scopes).then_some(Fault::Scopes);
+        Self { required, fault, decided: None, passes_over_hidden: false }
+    }
+
+    /// The same, without a word about what is hidden.
+    pub(super) fn passing_over_hidden(self) -> Self {
+        Self { passes_over_hidden: true, ..self }
     }
 
     /// Adds what the rules say about one object.
     pub(super) fn add(&mut self, object: &Object<'_>, finding: Finding) {
+        let is_hidden =
+            finding.decided_by.as_ref().is_some_and(|by| by.when_denied == WhenDenied::Hide);
+        if is_hidden && self.passes_over_hidden {
+            return;
+        }
         finding.required_scopes.iter().for_each(|scope| self.required.insert(scope.clone()));
         // Objects come after their method, and say more.
         if finding.fault.is_some()

@@ -1,7 +1,8 @@
 //! The rules of a route for tools, prompts, resources and methods, compiled.
 //!
 //! 1. Every pattern that matches adds its demands to the route's own scopes; `deny` beats all.
-//! 2. Exact names are found by hash, globs by their first character.
+//! 2. Exact names are found by hash, globs by their first character. A resource is found under every
+//!    name that a server may take its URI for, and the rules for all of them add up.
 //! 3. Of several unmet patterns the most specific decides how the refusal looks; an exact name is
 //!    more specific than a glob, a longer prescription more than a shorter one.
 //! 4. A claim or an argument meets its condition when it, or one element of an array, equals a
@@ -9,14 +10,17 @@
 //!
 //! It knows nothing of messages: it is asked about one object at a time.
 
-use std::collections::HashMap;
+mod table;
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
+use self::table::Table;
 use super::operation::{Object, ObjectKind};
 use crate::{
     config::settings::{Condition, Demand, FilterLists, Rule, RuleSettings, WhenDenied},
-    jsonrpc::message,
+    jsonrpc::{message, uri},
     oauth::{Implications, Scope},
 };
 
@@ -88,7 +92,7 @@ impl Rules {
         Self {
             tools: Table::new(&settings.tools),
             prompts: Table::new(&settings.prompts),
-            resources: Table::new(&settings.resources),
+            resources: Table::of_uris(&settings.resources),
             methods: Table::new(&settings.methods),
             settings,
             implications,
@@ -120,7 +124,7 @@ impl Rules {
         let (table, rules) = self.table(object.kind);
         let mut finding = Finding::default();
         let mut worst: Option<(&Rule, Fault)> = None;
-        let matching = table.matching(rules, &object.name);
+        let matching = table.matching(rules, &names(object));
         for rule in &matching {
             rule.demand
                 .required_scopes
@@ -146,9 +150,9 @@ impl Rules {
             }),
         });
         let is_unlisted = matching.is_empty() && object.kind == ObjectKind::Tool;
-        if is_unlisted && self.settings.denies_unlisted_tools {
+        if let Some(when_denied) = self.settings.unlisted_tools.filter(|_| is_unlisted) {
             finding.fault = Some(Fault::Denied);
-            finding.decided_by = Some(DecidedBy { pattern: None, when_denied: WhenDenied::Hide });
+            finding.decided_by = Some(DecidedBy { pattern: None, when_denied });
         }
         finding
     }
@@ -162,14 +166,14 @@ impl Rules {
     ) -> bool {
         let (table, rules) = self.table(object.kind);
         let mut is_listed = false;
-        for rule in table.indices(rules, &object.name).filter_map(|index| rules.get(index)) {
+        for rule in table.indices(&names(object)).filter_map(|index| rules.get(index)) {
             is_listed = true;
             if self.fault(&rule.demand, holder, arguments).is_some() {
                 return false;
             }
         }
         let is_unlisted = !is_listed && object.kind == ObjectKind::Tool;
-        !(is_unlisted && self.settings.denies_unlisted_tools)
+        !(is_unlisted && self.settings.unlisted_tools.is_some())
     }
 
     /// Whether a list leaves an object out for this caller; `is_anonymous`: one without a token.
@@ -202,7 +206,8 @@ impl Rules {
                 || (filter_lists == FilterLists::Scopes && has_scopes)
         };
         let (_, rules) = self.table(kind);
-        rules.iter().any(hides) || (kind == ObjectKind::Tool && self.settings.denies_unlisted_tools)
+        rules.iter().any(hides)
+            || (kind == ObjectKind::Tool && self.settings.unlisted_tools.is_some())
     }
 
     /// A list without a token is always `denied`: nobody is logged in yet who could ask for more.
@@ -214,7 +219,7 @@ impl Rules {
     pub fn required_scopes(&self, object: &Object<'_>) -> Scope {
         let (table, rules) = self.table(object.kind);
         let none = Scope::default();
-        let matching = table.matching(rules, &object.name);
+        let matching = table.matching(rules, &names(object));
         let scopes = matching.iter().flat_map(|rule| {
             rule.demand.required_scopes.iter().chain(self.alternative(&rule.demand, &none))
         });
@@ -271,6 +276,16 @@ impl Rules {
     }
 }
 
+/// What a server may take an object's name for.
+fn names<'o>(object: &'o Object<'_>) -> Cow<'o, [Cow<'o, str>]> {
+    match object.kind {
+        ObjectKind::Resource => uri::spellings(&object.name).into(),
+        ObjectKind::Method | ObjectKind::Prompt | ObjectKind::Tool => {
+            std::slice::from_ref(&object.name).into()
+        }
+    }
+}
+
 /// Whether the arguments of a call have listed values, each of them.
 fn meets_arguments(conditions: &[Condition], arguments: Option<&str>) -> bool {
     let known: Vec<&str> = conditions.iter().map(|condition| &*condition.name).collect();
@@ -297,47 +312,6 @@ impl Condition {
             | Value::Object(_)
             | Value::String(_) => self.values.contains(claim),
         }
-    }
-}
-
-/// Finds the rules of one kind that match a name.
-#[derive(Debug, Default)]
-struct Table {
-    exact: HashMap<Box<str>, Vec<usize>>,
-    /// Globs by the first character of what they match.
-    globs: HashMap<char, Vec<usize>>,
-    /// Globs over what may begin with anything.
-    open_globs: Vec<usize>,
-}
-
-impl Table {
-    fn new(rules: &[Rule]) -> Self {
-        let mut table = Self::default();
-        for (index, rule) in rules.iter().enumerate() {
-            match (rule.pattern.exact(), rule.pattern.first()) {
-                (Some(name), _) => table.exact.entry(name.into()).or_default().push(index),
-                (None, Some(first)) => table.globs.entry(first).or_default().push(index),
-                (None, None) => table.open_globs.push(index),
-            }
-        }
-        table
-    }
-
-    /// In the file's order.
-    fn matching<'r>(&self, rules: &'r [Rule], name: &str) -> Vec<&'r Rule> {
-        let mut found: Vec<usize> = self.indices(rules, name).collect();
-        found.sort_unstable();
-        found.into_iter().filter_map(|index| rules.get(index)).collect()
-    }
-
-    /// In any order.
-    fn indices(&self, rules: &[Rule], name: &str) -> impl Iterator<Item = usize> {
-        let exact = self.exact.get(name).into_iter().flatten();
-        let first = name.chars().next().and_then(|first| self.globs.get(&first));
-        let globs = first.into_iter().flatten().chain(&self.open_globs);
-        let matches =
-            |index: &&usize| rules.get(**index).is_some_and(|rule| rule.pattern.matches(name));
-        exact.chain(globs.filter(matches)).copied()
     }
 }
 

@@ -60,7 +60,7 @@ mod traces;
 pub(super) use authorization_server::{AuthorizationServer, Claims, Client, Introspection, Jwt};
 pub(super) use listen::{Admin, Audit, Limits, Listen, ListenTls, Sessions, Telemetry};
 pub(super) use route::{Header, Route, Upstream};
-pub(super) use rules::{Rule, RuleTest};
+pub(super) use rules::{Rule, RuleTest, UnlistedTools};
 pub(super) use traces::Traces;
 
 use super::reader::{Entries, Placed};

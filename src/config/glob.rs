@@ -68,6 +68,37 @@ impl Glob {
         }
     }
 
+    /// The text that every name it matches begins with.
+    pub fn beginning(&self) -> String {
+        let literal = |part: &Part| match part {
+            Part::Literal(character) => Some(*character),
+            Part::Any | Part::Class { .. } | Part::One => None,
+        };
+        self.parts.iter().map_while(literal).collect()
+    }
+
+    /// The glob with other literal text: what stands there is rewritten piece by piece.
+    #[must_use]
+    pub fn rewritten(&self, rewrite: impl Fn(&str) -> String) -> Self {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        let mut literal = String::new();
+        let is_literal =
+            |one: &Part, other: &Part| matches!((one, other), (Part::Literal(_), Part::Literal(_)));
+        for run in self.parts.chunk_by(is_literal) {
+            literal.extend(run.iter().filter_map(|part| match part {
+                Part::Literal(character) => Some(*character),
+                Part::Any | Part::Class { .. } | Part::One => None,
+            }));
+            if literal.is_empty() {
+                parts.extend_from_slice(run);
+            } else {
+                parts.extend(rewrite(&literal).chars().map(Part::Literal));
+                literal.clear();
+            }
+        }
+        Self { text: self.text.clone(), parts }
+    }
+
     /// How much of a name it prescribes: an exact name beats every glob, then more beats less.
     pub fn specificity(&self) -> (bool, usize) {
         let has_literal = |part: &&Part| matches!(part, Part::Literal(_));

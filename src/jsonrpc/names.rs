@@ -34,10 +34,12 @@ impl<'k, 'a> Names<'k, 'a> {
         self.add_unless(name, is_same_in_any_style)
     }
 
-    /// Adds a name where any text is a name.
+    /// Adds a name where any text is a name. A known one in another style (`outFmt` for `out_fmt`)
+    /// is one that a server may take by its alias.
     pub fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
-        let folded = fold(&name);
-        self.add_unless(name, |known, _| fold(known) == folded)
+        let in_any_style = |name: &str| fold(name).replace(['_', '-'], "");
+        let folded = in_any_style(&name);
+        self.add_unless(name, |known, _| in_any_style(known) == folded)
     }
 
     /// Adds a name where only the known ones matter, which are printable ASCII: others may be any

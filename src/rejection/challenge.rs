@@ -15,6 +15,8 @@ use crate::{oauth::Scope, resource::ChallengeParameters};
 /// What a challenge says beyond the route's own parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChallengeError {
+    /// The token lacks a claim that is demanded; the code is that of scopes.
+    InsufficientClaims,
     /// RFC 6750 section 3.1: the token lacks privileges.
     InsufficientScope,
     /// The request is malformed, for this reason.
@@ -27,7 +29,7 @@ impl ChallengeError {
     /// The error code of RFC 6750 section 3.1.
     pub(super) fn code(self) -> &'static str {
         match self {
-            Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientClaims | Self::InsufficientScope => "insufficient_scope",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidToken(_) => "invalid_token",
         }
@@ -36,6 +38,7 @@ impl ChallengeError {
     /// For people; from a closed set.
     pub(super) fn description(self) -> &'static str {
         match self {
+            Self::InsufficientClaims => "The access token lacks a claim that this needs",
             Self::InsufficientScope => "The access token lacks a scope that this needs",
             Self::InvalidRequest(why) | Self::InvalidToken(why) => why,
         }

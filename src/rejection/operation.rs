@@ -13,6 +13,7 @@ use crate::{
     authorize::{
         AuthorizeError, Named,
         operation::{ObjectKind, OperationError},
+        rules::Fault,
     },
     config::settings::WhenDenied,
     jsonrpc::{self, ErrorCode, message::MessageFault},
@@ -60,11 +61,20 @@ pub(super) fn authorize_row(error: &AuthorizeError) -> Row {
         |message| Row::new(StatusCode::FORBIDDEN, message, reason).code(ErrorCode::Unauthorized);
     match error {
         AuthorizeError::Denied { .. } => forbidden("Forbidden"),
-        AuthorizeError::InsufficientScope { .. } => forbidden("insufficient_scope")
-            .challenge(Challenged::With(ChallengeError::InsufficientScope)),
+        AuthorizeError::InsufficientScope { fault, .. } => {
+            forbidden("insufficient_scope").challenge(Challenged::With(challenge_error(*fault)))
+        }
         AuthorizeError::LoginNeeded => {
             Row::unauthorized(StatusCode::UNAUTHORIZED, reason, Challenged::Plain)
         }
+    }
+}
+
+/// What a challenge says is missing.
+pub(super) fn challenge_error(fault: Fault) -> ChallengeError {
+    match fault {
+        Fault::Claims => ChallengeError::InsufficientClaims,
+        Fault::Arguments | Fault::Denied | Fault::Scopes => ChallengeError::InsufficientScope,
     }
 }
 
@@ -117,6 +127,9 @@ pub(super) fn disguised(
 
 fn in_band(error: &AuthorizeError, name: &str, challenge: Option<&str>) -> serde_json::Value {
     let text = match error {
+        AuthorizeError::InsufficientScope { fault: Fault::Claims, .. } => {
+            format!("{name} needs a claim that the access token lacks.")
+        }
         AuthorizeError::InsufficientScope { required, .. } => {
             format!("{name} needs the scopes {required}, which the access token lacks.")
         }

@@ -34,6 +34,7 @@ mod passthrough;
 mod pipelines;
 mod proxy_protocol;
 mod reload;
+mod resources;
 mod responses;
 mod rotation;
 mod secrecy;

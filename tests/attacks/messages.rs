@@ -170,6 +170,39 @@ async fn f18_name_within_the_arguments_counts_for_nothing() {
     untouched(&world, &body);
 }
 
+/// Models with aliases take an argument by more than one name.
+#[tokio::test]
+async fn aliases_of_an_argument_are_no_way_past_its_condition() {
+    let rules = "    tools: {export: {arguments: {out_fmt: [csv], toDir: [a]}}, open: []}\n";
+    let world = World::with(&format!("{NOTES}{rules}")).await;
+    let call = |tool: &str, others: &str| {
+        named(&format!(r#""name":"{tool}","arguments":{{"out_fmt":"csv","toDir":"a"{others}}}"#))
+    };
+    for other in [
+        "outFmt",
+        "OutFmt",
+        "out-fmt",
+        "outfmt",
+        "OUT_FMT",
+        "_out_fmt",
+        "out fmt",
+        r"out_fmt\u0000",
+        "to_dir",
+        "to-dir",
+        "todir",
+        r"to_d\u0131r",
+        r"t\u006f_dir",
+    ] {
+        let body = call("export", &format!(r#","{other}":"xml""#));
+        let response = world.authorized().body(&*body).send().await;
+        world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
+    }
+    let plain = call("export", r#","out":"x","fmt":1,"to_dirs":2"#);
+    assert_answered(&world.authorized().body(plain).send().await);
+    let of_another_tool = call("open", r#","outFmt":"xml""#);
+    assert_answered(&world.authorized().body(of_another_tool).send().await);
+}
+
 /// S06 of JSON: what it costs is linear in its length, and that is bounded.
 #[tokio::test]
 async fn f22_f23_deep_and_long_bodies_cost_little() {

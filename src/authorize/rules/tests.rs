@@ -187,7 +187,7 @@ fn a_met_pattern_decides_nothing_about_a_refusal() {
 fn unlisted_tools_can_be_denied_and_only_tools() {
     let settings = RuleSettings {
         tools: vec![rule("known_*", Demand::default())],
-        denies_unlisted_tools: true,
+        unlisted_tools: Some(WhenDenied::Hide),
         ..RuleSettings::default()
     };
     let rules = Rules::new(settings, Implications::default());
@@ -270,7 +270,8 @@ fn rules_that_hide_nothing_filter_nothing() {
     assert!(filters(Demand { claims, ..Demand::default() }, denied, false));
     let hide = Some(WhenDenied::Hide);
     assert!(filters(Demand { when_denied: hide, ..needs("write") }, denied, false));
-    let unlisted = RuleSettings { denies_unlisted_tools: true, ..RuleSettings::default() };
+    let unlisted =
+        RuleSettings { unlisted_tools: Some(WhenDenied::Hide), ..RuleSettings::default() };
     let unlisted = Rules::new(unlisted, Implications::default());
     assert!(unlisted.filters(ObjectKind::Tool, false));
     assert!(!unlisted.filters(ObjectKind::Resource, false));

@@ -42,7 +42,7 @@ pub(super) fn uncovered(
         let names: Vec<String> = names.iter().map(|name| scalar(name)).collect();
         writeln!(err, "routes.{route}.{key}: no rule covers {}", names.join(", "))?;
     }
-    if rules.denies_unlisted_tools {
+    if rules.unlisted_tools.is_some() {
         writeln!(err, "routes.{route}.unlisted_tools: denies the tools that no rule covers")?;
     }
     Ok(())

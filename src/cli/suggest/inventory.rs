@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     cli::line::conversation::{Broken, Conversation},
     config::glob::Glob,
+    jsonrpc::{plain, uri},
 };
 
 /// All that an upstream lists.
@@ -79,8 +80,9 @@ impl Inventory {
     fn item(&mut self, listed: &Value, key: &str, is_template: bool) -> Option<Item> {
         let item = listed.get(key).and_then(Value::as_str).and_then(|name| {
             let glob = if is_template { glob_of_template(name) } else { literal(name) };
-            // A gateway refuses such names: somebody would trim them.
-            let is_plain = name.trim() == name && !name.chars().any(char::is_control);
+            // A gateway refuses other names: somebody would trim or rewrite them.
+            let is_plain =
+                plain::is_plain_name(name) && (!key.starts_with("uri") || uri::is_plain(name));
             let glob = glob.parse().ok().filter(|_| is_plain)?;
             Some(Item { name: name.to_owned(), glob, is_template })
         });

@@ -6,6 +6,7 @@
 //! 3. What weakens a route is a warning.
 
 mod cases;
+mod names;
 mod patterns;
 mod scopes;
 mod switches;
@@ -18,7 +19,7 @@ use crate::{
         problem::{Place, Report},
         reader::{Entries, Field, Placed},
         settings::{Condition, Demand, Rule, RuleLine, RuleSettings, RuleTests, WhenDenied},
-        values::{UnlistedTools, Values},
+        values::Values,
     },
     oauth::{Scope, ScopeToken},
 };
@@ -110,20 +111,21 @@ pub(super) fn rules(
     let route = subject.route;
     for rule in &written.all {
         patterns::report_demand(rule, report);
+        names::report(rule, report);
         scopes::report_needless_alternative(rule, subject, report);
         scopes::report_offline_access(rule, report);
     }
     patterns::report_dead(written, report);
+    patterns::report_denied_methods(written, report);
     switches::report(route, written, report);
     let tests = cases::tests(route, report);
     let anonymous = route.anonymous_methods.value()?;
-    let unlisted = *route.unlisted_tools.value()?;
     let settings = RuleSettings {
         tools: written.settings(TOOLS),
         prompts: written.settings(PROMPTS),
         resources: written.settings(RESOURCES),
         methods: written.settings(METHODS),
-        denies_unlisted_tools: unlisted == UnlistedTools::Deny,
+        unlisted_tools: route.unlisted_tools.value()?.denial(),
         anonymous_methods: anonymous.iter().map(|glob| glob.value.clone()).collect(),
         filter_lists: *route.filter_lists.value()?,
         annotate_tools: route.annotate_tools.value()?.0,

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{Rule, RuleTest};
+use super::{Rule, RuleTest, UnlistedTools};
 use crate::{
     config::{
         glob::Glob,
         node::{Kind, Node},
         reader::{At, Entries, Json, Placed, Read, Source},
         settings::{AudienceMatch, FilterLists, RateLimitBy},
-        values::{AccessKind, Count, SecretFile, SecretText, Span, Switch, Text, UnlistedTools},
+        values::{AccessKind, Count, SecretFile, SecretText, Span, Switch, Text},
         web::{HostHeader, Name, RoutePath, UpstreamUrl},
     },
     oauth::{PublicOrigin, ResourceIdentifier, ScopeToken},
@@ -66,12 +66,14 @@ section! {
         /// What prompts demand, by patterns over their names, for getting and completing.
         prompts: Entries<Rule> = {},
         /// What resources demand, by patterns over their whole URIs, for reading, subscribing,
-        /// unsubscribing and completing. `a` does not match `a?x`: write `a*` where the upstream
-        /// takes a query.
+        /// unsubscribing and completing; escapes, fragments and the queries of files make no
+        /// difference. `note:a` does not match `note:a?x`: write `note:a*` where the upstream takes a
+        /// query.
         resources: Entries<Rule> = {},
         /// What JSON-RPC methods demand, by patterns over their names.
         methods: Entries<Rule> = {},
-        /// Tools that no pattern names: `allow` (they need the route's scopes) or `deny`.
+        /// Tools that no pattern names: `allow` (they need the route's scopes) or `deny`, or an object
+        /// that also says what a refusal looks like.
         unlisted_tools: UnlistedTools = "allow",
         /// What lists leave out: what no scope could open (`denied`), also what the token lacks
         /// scopes for (`scopes`), or nothing (`off`).

@@ -9,7 +9,7 @@ use crate::{
         node::{Kind, Node},
         reader::{At, Entries, Json, Placed, Read, Source},
         settings::{Expectation, WhenDenied},
-        values::{Granted, Switch, Text, Values},
+        values::{Granted, Switch, Text, UnlistedTools as Word, Values},
     },
     oauth::ScopeToken,
 };
@@ -69,14 +69,70 @@ section! {
         any_scope: Vec<Placed<ScopeToken>> = [],
         /// Claims of the token (names or JSON pointers), each with the values it may have.
         claims: Entries<Values> = {},
-        /// Arguments of the call, each with the values it may have; of tools and prompts.
+        /// Arguments of the call, each with the values it may have; of tools and prompts. One that
+        /// differs from them by case, underscores or hyphens alone (`outFmt`) is refused.
         arguments: Entries<Values> = {},
         /// Nobody may, whatever else matches and whatever the token has.
         deny: Switch = false,
         /// What a refusal looks like. `challenge` (default): 403 with the scopes to ask for. `hide`
         /// (default with `deny`): as if it did not exist, and lists leave it out. `in_band`: a result
-        /// of the tool that says so.
+        /// of the tool that says so; of tools alone.
         when_denied: Option<WhenDenied> = null,
+    }
+}
+
+/// `unlisted_tools`: a word, or the object form.
+#[derive(Debug)]
+pub(in crate::config) struct UnlistedTools {
+    /// The word, when it stands alone.
+    alone: Option<Word>,
+    pub(in crate::config) rest: UnlistedToolsObject,
+}
+
+section! {
+    /// What becomes of tools that no pattern names.
+    UnlistedToolsObject {
+        /// Nobody may call them.
+        deny: Switch = false,
+        /// What a refusal looks like: `challenge` (403), `hide` (default: as if they did not exist) or
+        /// `in_band`.
+        when_denied: Option<WhenDenied> = null,
+    }
+}
+
+impl UnlistedTools {
+    /// What a refusal of them looks like, when they are denied.
+    pub(in crate::config) fn denial(&self) -> Option<WhenDenied> {
+        let is_denied = match self.alone {
+            Some(word) => word == Word::Deny,
+            None => self.rest.deny.value()?.0,
+        };
+        let look = self.rest.when_denied.value()?.unwrap_or(WhenDenied::Hide);
+        is_denied.then_some(look)
+    }
+}
+
+impl Read for UnlistedTools {
+    fn read(at: &At<'_>, source: &mut Source<'_>) -> Option<Self> {
+        if matches!(at.node.kind, Kind::Mapping(_)) {
+            return UnlistedToolsObject::read(at, source).map(|rest| Self { alone: None, rest });
+        }
+        let alone = Some(Word::read(at, source)?);
+        let rest = Node { mark: at.node.mark, kind: Kind::Mapping(Vec::new()) };
+        let rest = UnlistedToolsObject::read(&At { node: &rest, ..at.clone() }, source)?;
+        Some(Self { alone, rest })
+    }
+}
+
+impl JsonSchema for UnlistedTools {
+    fn schema_name() -> Cow<'static, str> {
+        "UnlistedTools".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<Word>();
+        let object = generator.subschema_for::<UnlistedToolsObject>();
+        json_schema!({ "anyOf": [word, object] })
     }
 }
 

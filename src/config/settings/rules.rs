@@ -16,8 +16,8 @@ pub struct RuleSettings {
     pub resources: Vec<Rule>,
     /// `methods`, in the file's order.
     pub methods: Vec<Rule>,
-    /// Whether tools that no pattern names are denied.
-    pub denies_unlisted_tools: bool,
+    /// What a refusal of tools that no pattern names looks like, when they are denied.
+    pub unlisted_tools: Option<WhenDenied>,
     /// Methods that need no token.
     pub anonymous_methods: Vec<Glob>,
     /// What lists leave out.
@@ -100,7 +100,7 @@ impl RuleSettings {
     pub fn judge_operations(&self) -> bool {
         let rules = [&self.tools, &self.prompts, &self.resources, &self.methods];
         rules.iter().any(|rules| !rules.is_empty())
-            || self.denies_unlisted_tools
+            || self.unlisted_tools.is_some()
             || !self.anonymous_methods.is_empty()
     }
 }

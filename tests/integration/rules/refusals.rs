@@ -12,7 +12,19 @@ fn assert_insufficient(
     named: &str,
     granted: &str,
 ) {
-    let description = "The access token lacks a scope that this needs";
+    assert_lacks(world, response, ("scope", needed), named, granted);
+}
+
+/// The same for want of a scope or of a claim, and with these scopes in the challenge.
+#[track_caller]
+fn assert_lacks(
+    world: &World,
+    response: &RawResponse,
+    (what, needed): (&str, &str),
+    named: &str,
+    granted: &str,
+) {
+    let description = format!("The access token lacks a {what} that this needs");
     let error = format!(r#", error="insufficient_scope", error_description="{description}""#);
     let challenge =
         world.challenge(&error).replace(r#"scope="notes.read""#, &format!(r#"scope="{needed}""#));
@@ -154,6 +166,55 @@ async fn hidden_tool_is_one_that_does_not_exist() {
     assert_answered(&post(&world, "notes.read notes.admin", &tool("admin_panel")).send().await);
 }
 
+/// Who lacks the route's own scopes gets the same for what is hidden as for what does not exist.
+#[tokio::test]
+async fn hidden_objects_do_not_show_to_who_may_not_use_the_route() {
+    let hidden = "    filter_lists: scopes\n    unlisted_tools: allow\n";
+    let rules = super::RULES
+        .replace("secret: [notes.secret]", "secret: {deny: true}")
+        .replace("/*\": [notes.private]", "/*\": {any_scope: [notes.private], when_denied: hide}")
+        .replace("/*\": [notes.log]", "/*\": {deny: true}");
+    let world = World::with(&format!("{}{rules}{hidden}", NOTES.trim_end())).await;
+    for (hidden, unknown) in [
+        (tool("admin_panel"), tool("zzz")),
+        (tool("debug_dump"), tool("zzz")),
+        (
+            message("prompts/get", r#"{"name":"secret"}"#),
+            message("prompts/get", r#"{"name":"zzz"}"#),
+        ),
+        (
+            message("resources/read", r#"{"uri":"note://private/1"}"#),
+            message("resources/read", r#"{"uri":"note://zzz/1"}"#),
+        ),
+        (message("logging/setLevel", "{}"), message("vendor/zzz", "{}")),
+    ] {
+        let mut shown = Vec::new();
+        for body in [&hidden, &unknown] {
+            let response = post(&world, "zip", body).send().await;
+            assert_eq!(response.status, 403, "{body}");
+            assert_eq!(world.upstream.bytes_received(), 0);
+            let challenge = response.header("www-authenticate").unwrap().to_owned();
+            let text = response.text().replace(response.header("x-request-id").unwrap(), "ID");
+            let names = ["admin_panel", "debug_dump", "secret", "note://private/1"];
+            let names = names.into_iter().chain(["note://zzz/1", "logging/setLevel", "vendor/zzz"]);
+            let text = names.fold(text, |text, name| text.replace(name, "zzz"));
+            shown.push((challenge, text));
+        }
+        assert_eq!(shown[0], shown[1], "{hidden}");
+        assert!(shown[0].0.ends_with(r#", scope="notes.read""#), "{hidden}");
+    }
+}
+
+/// A shadowed route refuses what is denied, whatever else is missing.
+#[tokio::test]
+async fn hidden_tool_is_denied_on_a_shadowed_route_without_its_scopes() {
+    let world = world("    shadow: true\n").await;
+    let response = post(&world, "zip", &tool("debug_dump")).send().await;
+    let body =
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: debug_dump"}}"#;
+    world.assert_refused(&response, 200, None, body);
+}
+
 #[tokio::test]
 async fn hidden_tool_called_by_a_notification_is_refused() {
     let world = world("").await;
@@ -186,6 +247,20 @@ async fn refusal_in_band_is_a_result_with_the_challenge() {
 }
 
 #[tokio::test]
+async fn refusal_in_band_for_want_of_a_claim_names_no_scope() {
+    let rules = "    tools: {payroll: {claims: {department: [hr]}, when_denied: in_band}}\n";
+    let world = World::with(&format!("{NOTES}{rules}")).await;
+    let response = post(&world, "notes.read", &tool("payroll")).send().await;
+    let error = r#", error="insufficient_scope", error_description="The access token lacks a claim that this needs""#;
+    let challenge =
+        world.challenge(error).replace(world.gateway.origin(), "GATEWAY").replace('"', "\\\"");
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"complete","content":[{{"type":"text","text":"payroll needs a claim that the access token lacks."}}],"isError":true,"_meta":{{"mcp/www_authenticate":["{challenge}"]}}}}}}"#
+    );
+    world.assert_refused(&response, 200, None, &body);
+}
+
+#[tokio::test]
 async fn claim_of_the_token_opens_what_no_scope_does() {
     let world = world("").await;
     let call = |department: serde_json::Value| {
@@ -193,7 +268,8 @@ async fn claim_of_the_token_opens_what_no_scope_does() {
         world.gateway.post("/notes").bearer(&token).body(tool("payroll"))
     };
     let response = call("it".into()).send().await;
-    assert_insufficient(&world, &response, "notes.read", r#""tool":"payroll""#, "notes.read");
+    let payroll = r#""tool":"payroll""#;
+    assert_lacks(&world, &response, ("claim", "notes.read"), payroll, "notes.read");
     assert_answered(&call(serde_json::json!(["it", "hr"])).send().await);
 }
 
@@ -233,6 +309,14 @@ async fn tools_that_no_rule_names_can_be_denied() {
     let body =
         r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Unknown tool: other"}}"#;
     world.assert_refused(&response, 200, None, body);
+    assert_answered(&post(&world, "notes.read notes.write", &tool("write_note")).send().await);
+}
+
+#[tokio::test]
+async fn tools_that_no_rule_names_can_be_denied_openly() {
+    let world = world("    unlisted_tools: {deny: true, when_denied: challenge}\n").await;
+    let response = post(&world, "notes.read notes.root", &tool("other")).send().await;
+    world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
     assert_answered(&post(&world, "notes.read notes.write", &tool("write_note")).send().await);
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Whether one pattern takes all that another takes is said only where it is sure.
 
-use super::{PROMPTS, TOOLS, Written, WrittenRules};
-use crate::config::{problem::Report, reader::Entries, values::Values};
+use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules};
+use crate::config::{problem::Report, reader::Entries, settings::WhenDenied, values::Values};
 
 /// Reports what a rule demands in vain or against itself.
 pub(super) fn report_demand(rule: &Written<'_>, report: &mut Report<'_>) {
@@ -33,14 +33,17 @@ pub(super) fn report_demand(rule: &Written<'_>, report: &mut Report<'_>) {
         let message = "only tools and prompts are called with arguments; drop it";
         report.error(&arguments.place, message);
     }
+    if demand.when_denied == Some(WhenDenied::InBand)
+        && rule.key != TOOLS
+        && let Some(looks) = rest.when_denied.placed()
+    {
+        let message = "`in_band` is for tools: only the result of a tool can say that it is none; \
+                       write `challenge` or `hide`";
+        report.error(&looks.place, message);
+    }
     for conditions in [&rest.claims, &rest.arguments].into_iter().filter_map(|field| field.value())
     {
         report_empty_conditions(conditions, report);
-    }
-    if rule.pattern.exact().is_some_and(|name| is_trimmed(&name)) {
-        let message = "never matches: a name with spaces at its ends or control characters is \
-                       refused before it is judged";
-        report.error(rule.place, message);
     }
 }
 
@@ -55,10 +58,6 @@ fn report_empty_conditions(conditions: &Entries<Values>, report: &mut Report<'_>
             report.error(&placed.place, "lists no value, so that nothing meets it; list one");
         }
     }
-}
-
-fn is_trimmed(name: &str) -> bool {
-    name.trim() != name || name.chars().any(char::is_control)
 }
 
 /// Reports patterns that decide nothing because of others.
@@ -97,3 +96,49 @@ pub(super) fn report_dead(rules: &WrittenRules<'_>, report: &mut Report<'_>) {
         }
     }
 }
+
+/// Reports rules for what can only be named in messages that `methods` denies altogether.
+pub(super) fn report_denied_methods(rules: &WrittenRules<'_>, report: &mut Report<'_>) {
+    for (key, what, methods) in NAMING {
+        let denying = |method: &str| {
+            let mut denying = rules.of(METHODS).filter(|rule| rule.demand.deny);
+            denying.find(|rule| rule.pattern.matches(method))
+        };
+        let denied: Option<Vec<_>> = methods.iter().map(|method| denying(method)).collect();
+        let Some(first) = denied.as_deref().and_then(<[_]>::first) else { continue };
+        let line = first.place.line;
+        for rule in rules.of(key) {
+            if !rule.demand.deny {
+                let message = format!(
+                    "never decides anything: `methods` denies every message that names a {what} \
+                     (line {line}), and `deny` beats every other rule; drop one of the two"
+                );
+                report.error(rule.place, message);
+            } else if rule.look() == first.look() {
+                let message = format!(
+                    "adds nothing: `methods` denies every message that names a {what} already \
+                     (line {line})"
+                );
+                report.warning(rule.place, message);
+            }
+        }
+    }
+}
+
+/// The messages that name or list what the rules of a kind are about.
+const NAMING: [(&str, &str, &[&str]); 3] = [
+    (TOOLS, "tool", &["tools/call", "tools/list"]),
+    (PROMPTS, "prompt", &["prompts/get", "prompts/list", "completion/complete"]),
+    (
+        RESOURCES,
+        "resource",
+        &[
+            "resources/read",
+            "resources/list",
+            "resources/templates/list",
+            "resources/subscribe",
+            "completion/complete",
+            "subscriptions/listen",
+        ],
+    ),
+];

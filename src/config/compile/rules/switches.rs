@@ -1,13 +1,13 @@
 //! The switches beside the rules: what is listed, shown, open to everybody or only watched.
 
-use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules};
+use super::{METHODS, PROMPTS, RESOURCES, TOOLS, Written, WrittenRules, names};
 use crate::config::{
     file::Route,
     glob::Glob,
     problem::{Place, Report},
     reader::{Field, Placed},
     settings::{FilterLists, WhenDenied},
-    values::{Switch, UnlistedTools},
+    values::Switch,
 };
 
 /// Reports switches that do nothing, and those that weaken the route.
@@ -22,6 +22,7 @@ pub(super) fn report(route: &Route, rules: &WrittenRules<'_>, report: &mut Repor
         report_lists(route, rules, report);
     }
     for method in route.anonymous_methods.value().into_iter().flatten() {
+        names::report_method(&method.value, &method.place, report);
         report_anonymous(method, rules, report);
     }
 }
@@ -30,9 +31,13 @@ fn switched_on(field: &Field<Switch>) -> Option<&Place> {
     field.placed().filter(|switch| switch.value.0).map(|switch| &switch.place)
 }
 
-fn denies_unlisted(route: &Route) -> Option<&Place> {
+fn denied_unlisted(route: &Route) -> Option<(&Place, WhenDenied)> {
     let unlisted = route.unlisted_tools.placed()?;
-    (unlisted.value == UnlistedTools::Deny).then_some(&unlisted.place)
+    Some((&unlisted.place, unlisted.value.denial()?))
+}
+
+fn denies_unlisted(route: &Route) -> Option<&Place> {
+    denied_unlisted(route).map(|(place, _)| place)
 }
 
 fn report_tools(route: &Route, rules: &WrittenRules<'_>, report: &mut Report<'_>) {
@@ -49,6 +54,15 @@ fn report_tools(route: &Route, rules: &WrittenRules<'_>, report: &mut Report<'_>
             let message = format!("the pattern of line {line} names every tool: none is unlisted");
             report.error(place, message);
         }
+    }
+    if let Some(unlisted) = route.unlisted_tools.value()
+        && unlisted.rest.deny.value().is_some_and(|deny| !deny.0)
+        && let Some((_, place)) = unlisted.rest.when_denied.given()
+    {
+        report.error(
+            place,
+            "unlisted tools are not denied; write `deny: true` beside it, or drop it",
+        );
     }
     if let Some(place) = switched_on(&route.annotate_tools)
         && !has_tools
@@ -69,7 +83,7 @@ fn report_lists(route: &Route, rules: &WrittenRules<'_>, report: &mut Report<'_>
                 let line = rule.place.line;
                 let message = format!("lists show what the rule of line {line} hides");
                 report.warning(&filter.place, message);
-            } else if denies_unlisted(route).is_some() {
+            } else if denied_unlisted(route).is_some_and(|(_, look)| look == WhenDenied::Hide) {
                 let message = "lists show the tools that `unlisted_tools: deny` hides";
                 report.warning(&filter.place, message);
             }

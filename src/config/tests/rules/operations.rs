@@ -77,7 +77,8 @@ fn every_switch_reaches_the_settings() {
     let names = [&rules.tools, &rules.prompts, &rules.resources, &rules.methods]
         .map(|rules| rules.iter().map(|rule| rule.pattern.as_str()).collect::<String>());
     assert_eq!(names, ["t", "p", "file:///*", "ping"]);
-    assert!(rules.denies_unlisted_tools && rules.annotate_tools && rules.shadow);
+    assert_eq!(rules.unlisted_tools, Some(WhenDenied::Hide));
+    assert!(rules.annotate_tools && rules.shadow);
     assert_eq!(rules.filter_lists, FilterLists::Scopes);
     assert_eq!(rules.anonymous_methods[0].as_str(), "tools/l*");
     let [first, second] = &rules.tests.tests[..] else { panic!("not two tests") };

@@ -1,6 +1,7 @@
 //! Rules that contradict themselves or each other, or decide nothing.
 
 use super::{PATH, expect, route, tools};
+use crate::config::tests::problems;
 
 #[test]
 fn a_rule_demands_what_it_can_demand() {
@@ -9,6 +10,7 @@ fn a_rule_demands_what_it_can_demand() {
     );
     let nothing =
         "the rule demands nothing and so denies nothing; write what it demands, or `deny: true`";
+    let in_band = "`in_band` is for tools: only the result of a tool can say that it is none; write `challenge` or `hide`";
     let called = "only tools and prompts are called with arguments; drop it";
     expect(&[
         (tools("a: {deny: true, when_denied: challenge}"), ""),
@@ -36,6 +38,19 @@ fn a_rule_demands_what_it_can_demand() {
             &format!(
                 "{PATH}.tools.a.claims.c: lists no value, so that nothing meets it; list one\n{PATH}.tools.a.arguments.?: needs the name of a claim or an argument"
             ),
+        ),
+        (tools("a: {deny: true, when_denied: in_band}"), ""),
+        (
+            route("prompts: {a: {deny: true, when_denied: in_band}}"),
+            &format!("{PATH}.prompts.a.when_denied: {in_band}"),
+        ),
+        (
+            route("resources: {a: {required_scopes: [x], when_denied: in_band}}"),
+            &format!("{PATH}.resources.a.when_denied: {in_band}"),
+        ),
+        (
+            route("methods: {a: {deny: true, when_denied: in_band}}"),
+            &format!("{PATH}.methods.a.when_denied: {in_band}"),
         ),
         (
             tools("'a ': [x]"),
@@ -95,4 +110,114 @@ fn what_another_rule_denies_needs_no_rule() {
         route(later),
         &format!("{PATH}.tools.debug_dump: {}", dead.replace("line 13", "line 14")),
     )]);
+}
+
+/// What a request is refused for before any rule is asked, no rule can be about.
+#[test]
+fn patterns_are_of_names_that_can_come() {
+    let method = |pattern: &str, why: &str| {
+        let line = format!("methods:\n      {pattern:?}: {{deny: true}}");
+        let expected =
+            format!("never matches: such a method is refused before it is judged; {why}");
+        (route(&line), expected)
+    };
+    let plain = "methods are printable ASCII, without spaces and empty segments";
+    let case = "known methods begin like this in another case";
+    for (text, expected) in [
+        method("Logging/setLevel", "write `logging/setLevel`"),
+        method("logging/setlevel", "write `logging/setLevel`"),
+        method("tools/", plain),
+        method("/tools", plain),
+        method("vendor call", plain),
+        method("Tools/*", case),
+        method("Logging/s*", case),
+        method("vendor//*", plain),
+    ] {
+        assert_says(&text, &expected);
+    }
+    let text =
+        route("methods: {'Vendor/*': {deny: true}, 'tools/*': [x], 'l*': [x], '*/list': [x]}");
+    expect(&[(text, "")]);
+    assert_says(
+        &route("anonymous_methods: [Tools/List]"),
+        "anonymous_methods[0]: never matches: such a method is refused before it is judged; write `tools/list`",
+    );
+}
+
+#[test]
+fn patterns_over_uris_are_plain() {
+    let one = |pattern: &str| route(&format!("resources:\n      {pattern:?}: {{deny: true}}"));
+    for (pattern, plain) in [
+        ("https://Example.com/secret", "https://example.com/secret"),
+        ("FILE:///x", "file:///x"),
+        ("file:///a/../b", "file:///b"),
+        ("file:///a%2ftop", "file:///a/top"),
+        ("file:/a", "file:///a"),
+    ] {
+        let why = format!("such a URI is refused before it is judged; write the plain `{plain}`");
+        assert_says(&one(pattern), &why);
+    }
+    for pattern in ["note://x/%25", "file:///C|/x", "note://x/%FF"] {
+        assert_says(&one(pattern), "such a URI is refused before it is judged: write it without");
+    }
+    for (pattern, plain) in [
+        ("https://Example.com/*", "https://example.com/"),
+        ("https://Exam*", "https://exam"),
+        ("FILE:*", "file:"),
+        ("file:///a/../b/*", "file:///b/"),
+        ("file:///a%2ftop*", "file:///a/top"),
+        ("note://x/%c3%a9?", "note://x/%C3%A9"),
+    ] {
+        let why = format!(
+            "such a URI is refused before it is judged; let the pattern begin with the plain `{plain}`"
+        );
+        assert_says(&one(pattern), &why);
+    }
+    for pattern in [
+        "*",
+        "note://x/team ops",
+        "note://x/\u{e9}",
+        "note://X/a:b",
+        "note://notes/{name}",
+        "file:*",
+        "file:/*",
+        "https://*",
+        "https://h:44*",
+        "note://x/%3*",
+        "file:///a/.*",
+        "https://h/\u{e9}*",
+        "*/../*",
+    ] {
+        expect(&[(one(pattern), "")]);
+    }
+}
+
+#[test]
+fn what_methods_deny_altogether_needs_no_rule() {
+    let beside = |methods: &str, rule: &str| route(&format!("methods: {methods}\n    {rule}"));
+    let dead = |what: &str| {
+        format!(
+            "never decides anything: `methods` denies every message that names a {what} (line 12), and `deny` beats every other rule; drop one of the two"
+        )
+    };
+    let all = "{'tools/*': {deny: true}}";
+    assert_says(&beside(all, "tools: {a: [x]}"), &dead("tool"));
+    assert_says(&beside("{'*': {deny: true}}", "prompts: {a: [x]}"), &dead("prompt"));
+    assert_says(&beside("{'*': {deny: true}}", "resources: {a: [x]}"), &dead("resource"));
+    assert_says(
+        &beside(all, "tools: {a: {deny: true}}"),
+        "warning: adds nothing: `methods` denies every message that names a tool already (line 12)",
+    );
+    expect(&[
+        (beside(all, "tools: {a: {deny: true, when_denied: challenge}}"), ""),
+        (beside("{tools/call: {deny: true}}", "tools: {a: {deny: true}}"), ""),
+        (beside("{'prompts/*': {deny: true}}", "prompts: {a: [x]}"), ""),
+        (beside("{'tools/*': [x]}", "tools: {a: [x]}"), ""),
+    ]);
+}
+
+#[track_caller]
+fn assert_says(text: &str, expected: &str) {
+    let found = problems(text);
+    assert!(found.lines().count() == 1 && found.contains(expected), "{found}\nof\n{text}");
 }

@@ -12,6 +12,21 @@ fn unlisted_tools_are_denied_beside_listed_ones() {
                 "{PATH}.unlisted_tools: `tools` names no tool, so that every one is denied; name those that may be used"
             ),
         ),
+        (route("unlisted_tools: {deny: true, when_denied: challenge}\n    tools: {a: []}"), ""),
+        (route("unlisted_tools: {deny: true}\n    tools: {a: []}"), ""),
+        (route("unlisted_tools: {deny: false}"), ""),
+        (
+            route("unlisted_tools: {when_denied: challenge}\n    tools: {a: []}"),
+            &format!(
+                "{PATH}.unlisted_tools.when_denied: unlisted tools are not denied; write `deny: true` beside it, or drop it"
+            ),
+        ),
+        (
+            route(
+                "unlisted_tools: {deny: true, when_denied: challenge}\n    filter_lists: off\n    tools: {a: []}",
+            ),
+            "",
+        ),
         (
             route("unlisted_tools: deny\n    tools:\n      '*': [x]"),
             &format!(
