@@ -1,4 +1,4 @@
-"""Streams of clients whose tokens live for seconds.
+"""Streams of clients whose tokens live for seconds, and are JWTs: those have a skew.
 
 A client that refreshes and goes on calling keeps the stream it opened; one that does not loses it,
 cleanly. A scenario takes the `Bench` and raises `Failure`, as in `scenarios`.
@@ -21,11 +21,12 @@ TRANSPORTS = ("streamable-http", "sse")
 def short_lived(bench, transport):
     """A gateway before an authorization server whose tokens live for seconds."""
     if not hasattr(bench, "hasty"):
-        bench.hasty = AuthorizationServer(bench.lab, LIFETIME)
+        bench.hasty = AuthorizationServer(bench.lab, LIFETIME, "jwt")
     usual = readme_configuration(bench.hasty, bench.upstreams["mcp2", transport])
 
     def at(origin):
-        return re.sub(r"^(\s*)(issuer:.*)$", rf"\1\2\n\1clock_skew: {SKEW}s", usual(origin), flags=re.MULTILINE)
+        verified = rf"\1\2\n\1access_tokens: auto\n\1clock_skew: {SKEW}s"
+        return re.sub(r"^(\s*)(issuer:.*)$", verified, usual(origin), flags=re.MULTILINE)
 
     return Gateway(bench.lab, bench.binary, at)
 
