@@ -6,7 +6,7 @@
 //! 2. The session is that of `Mcp-Session-Id`, or the message endpoint that an HTTP+SSE stream has
 //!    named. Before it is named, and where there is none, the token that ends last counts of all
 //!    that the principal shows on the route.
-//! 3. A stream that a POST subscribed to ends with its own token.
+//! 3. A stream that a POST subscribed to, or may have, ends with its own token.
 //! 4. A token is over when it expired, as requests are judged; when its authorization server says
 //!    that it is not active, or says less of it than the route demands; when the key that verified
 //!    it is gone from the key set. What else can be told is told by `keeper`.
@@ -21,6 +21,7 @@ mod held_token;
 mod judge;
 mod keeper;
 mod key;
+mod tenancy;
 
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
@@ -35,6 +36,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use self::tenancy::Tenancy;
 use self::{
     held_token::{HeldToken, HeldTokens, Reach},
     judge::Judge,

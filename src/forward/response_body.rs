@@ -4,7 +4,7 @@
 //!    a list must leave something out of.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
-//! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
+//! 3. A GET stream, and one that a POST may have subscribed to, ends cleanly, between events, when the
 //!    gateway drains or the stream's token is over; see `ending`.
 //! 4. The connection is given back when the response was read to its end, and only then.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never

@@ -95,3 +95,59 @@ fn glance_at_a_prefix_has_no_id() {
     let wrong = Bytes::from_static(br#"{"method":"a" "b"#);
     assert_eq!(seen(&Glance::at_prefix(&wrong)), (None, None, None));
 }
+
+#[test]
+fn only_another_method_that_everybody_reads_alike_rules_a_subscription_out() {
+    for (body, may_be_listening) in [
+        (r#"{"id":1,"method":"tools/call","params":{"method":"subscriptions/listen"}}"#, false),
+        (r#"{"id":1,"result":{},"methods":1,"x":"method"}"#, false),
+        (r#"{"id":1,"method":"subscriptions/listens"}"#, false),
+        ("{}", false),
+        (r#"{"id":1,"method":"subscriptions/listen"}"#, true),
+        (r#"{"id":1,"method":" Subscriptions\/listen"}"#, true),
+        (r#"{"id":1,"method":7}"#, true),
+        (r#"{"id":1,"method":"ping","Method":1}"#, true),
+        (r#"{"id":1,"method":"ping","_method_":1}"#, true),
+        (r#"{"id":1,"meth\u006fd":"ping"}"#, true),
+        (r#"{"id":1,"method":"ping","\u0078":1}"#, true),
+        (r#"{"id":1,"method":"ping","method":"ping"}"#, true),
+        (r#"{"id":1,"method":"ping","id":1}"#, true),
+        (r#"[{"id":1,"method":"ping"}]"#, true),
+        (r#"{"id":1,"method":"ping"}x"#, true),
+        (r#"{"id":1,"method":"ping""#, true),
+        ("method", true),
+    ] {
+        assert_eq!(at(body).may_be_listening(), may_be_listening, "{body}");
+    }
+    assert!(Glance::at(&Bytes::from_static(b"{\"\xff\":1}")).may_be_listening());
+    assert!(!Glance::default().may_be_listening(), "no body asks for nothing");
+}
+
+#[test]
+fn prefix_rules_a_subscription_out_where_it_has_the_method() {
+    for (prefix, may_be_listening) in [
+        (r#"{"method":"ping","params":{"x":"#, false),
+        (r#"{"id":1,"method":"ping"}  "#, false),
+        (r#"{"id":1,"method":"pin"#, true),
+        (r#"{"id":1,"params":{"method":"ping","x":"#, true),
+        (r#"{"method":"subscriptions/listen","params":{"x":"#, true),
+        (r#"{"method":"ping","x":[1}"#, true),
+        (r#"{"method":"ping"} {"#, true),
+        (r#"[{"method":"ping","x":"#, true),
+    ] {
+        let glance = Glance::at_prefix(&Bytes::copy_from_slice(prefix.as_bytes()));
+        assert_eq!(glance.may_be_listening(), may_be_listening, "{prefix}");
+    }
+}
+
+#[test]
+fn body_that_is_let_go_is_judged_as_before() {
+    let params = "x".repeat(SHORT_BODY);
+    for method in ["tools/call", "subscriptions/listen"] {
+        let mut glance =
+            at(&format!(r#"{{"id":1,"method":"{method}","params":{{"x":"{params}"}}}}"#));
+        let before = glance.may_be_listening();
+        glance.let_go();
+        assert_eq!((glance.may_be_listening(), glance.method()), (before, Some(method)));
+    }
+}
