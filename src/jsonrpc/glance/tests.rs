@@ -92,8 +92,16 @@ fn glance_at_a_prefix_has_no_id() {
         let glance = Glance::at_prefix(&bytes);
         assert_eq!(seen(&glance), (None, Some("tools/call"), Some("x")));
     }
-    let wrong = Bytes::from_static(br#"{"method":"a" "b"#);
-    assert_eq!(seen(&Glance::at_prefix(&wrong)), (None, None, None));
+    // The whole message may have come before what is cut off.
+    for behind in ["", "  \n"] {
+        let whole = format!("{prefix}\"}}}}}}{behind}");
+        let glance = Glance::at_prefix(&Bytes::from(whole.into_bytes()));
+        assert_eq!(seen(&glance), (None, Some("tools/call"), Some("x")));
+    }
+    for wrong in [r#"{"method":"a" "b"#, r#"{"method":"a"}{"#, r#"{"method":"a",x"#] {
+        let wrong = Bytes::copy_from_slice(wrong.as_bytes());
+        assert_eq!(seen(&Glance::at_prefix(&wrong)), (None, None, None));
+    }
 }
 
 #[test]
