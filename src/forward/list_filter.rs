@@ -6,7 +6,7 @@
 //!    `id`, twice, or on another stream than the one it was asked on.
 //! 2. What was asked for by `id` must be such an array where it is there at all.
 //! 3. Read strictly, or not passed at all: no member twice, none that looks like one of those read
-//!    here, no item without name.
+//!    here, no item without name, nothing that says anything and is no message.
 //! 4. Items that stay keep their bytes, and so does everything else but 5 and 6.
 //! 5. A list that was filtered is `cacheScope: private`, and its `ttlMs` ends with the token (MCP
 //!    2026-07-28, "Caching"). Both are changed where they are; `cacheScope` is added where the

@@ -21,6 +21,8 @@ struct Envelope<'t> {
     id: Option<&'t str>,
     /// Whether it is something else than a result.
     is_other: bool,
+    /// Whether it has members that no message needs.
+    has_more: bool,
     result: Option<Found>,
 }
 
@@ -70,11 +72,19 @@ impl<'e> Walk<'e> {
                     envelope.is_other = true;
                     scanner.skip_value()?;
                 }
-                _ => scanner.skip_value()?,
+                "jsonrpc" => scanner.skip_value()?,
+                _ => {
+                    envelope.has_more = true;
+                    scanner.skip_value()?;
+                }
             }
             Ok(())
         })?;
-        let Some(found) = envelope.result else { return Ok(()) };
+        let Some(found) = envelope.result else {
+            // Whoever reads a list in it reads what nobody filtered.
+            let is_none = envelope.has_more && !envelope.is_other;
+            return if is_none { invalid("neither result, error nor method") } else { Ok(()) };
+        };
         if envelope.is_other {
             return invalid("a result that is something else as well");
         }
