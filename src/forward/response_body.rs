@@ -15,6 +15,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -169,7 +170,10 @@ impl ResponseBody {
     pub(super) fn filtered(mut self, filter: Option<EventFilter>) -> Self {
         match &mut self.kind {
             Kind::Followed(followed) => followed.filter = filter,
-            Kind::Rewritten(rewritten) => rewritten.filter = filter,
+            Kind::Rewritten(rewritten) => {
+                rewritten.filter = filter;
+                join(rewritten.filter.as_mut(), &rewritten.ending);
+            }
             Kind::Encoded { .. } | Kind::Plain { .. } => {}
         }
         self
@@ -277,12 +281,21 @@ impl ResponseBody {
                 let Rewritten { rewriter, sealer, ending, filter, .. } = &mut **rewritten;
                 let passed = rewriter.push(&data, |url| {
                     let path = sealer.path(url)?;
-                    ending.enter(&path);
+                    if ending.enter(&path) {
+                        join(filter.as_mut(), ending);
+                    }
                     sealer.seal(&path)
                 })?;
                 filtered(filter.as_mut(), passed)
             }
         }
+    }
+}
+
+/// Has a stream's lists filtered for whoever asks for them in its session.
+fn join(filter: Option<&mut EventFilter>, ending: &Ending) {
+    if let (Some(filter), Some(lists)) = (filter, ending.lists()) {
+        filter.join(Arc::clone(lists));
     }
 }
 

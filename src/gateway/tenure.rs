@@ -30,7 +30,7 @@ pub(super) fn shown(
     }
 }
 
-/// Enters the stream that a permitted request may ask for.
+/// Enters the stream that a permitted request may ask for, and leaves word of its lists.
 ///
 /// It counts from here on, not from its first byte: a newer token may be shown in between.
 pub(super) fn open(
@@ -39,6 +39,7 @@ pub(super) fn open(
     outgoing: &Outgoing,
     drain: &CancellationToken,
 ) -> Tenancy {
+    asked(resource, caller, outgoing);
     let (Some(streams), Some(token)) = (&resource.open_streams, caller.token()) else {
         return Tenancy::None;
     };
@@ -48,7 +49,19 @@ pub(super) fn open(
         (_, RequestBody::Streamed(_)) => return Tenancy::Possible(Arc::clone(streams)),
         _ => return Tenancy::None,
     };
-    Tenancy::Entered(streams.open(token, session, drain))
+    let tenure = streams.open(token, session, drain);
+    let is_unread = outgoing.method == Method::GET && outgoing.filter.is_none();
+    Tenancy::Entered(if is_unread { tenure.unread() } else { tenure })
+}
+
+/// Where a permitted request asks for lists, leaves word of them on the streams that may carry them.
+fn asked(resource: &ProtectedResource, caller: &Caller, outgoing: &Outgoing) {
+    if let (Some(streams), Some(filter)) = (&resource.open_streams, &outgoing.filter)
+        && outgoing.method == Method::POST
+    {
+        let session = session_of(&outgoing.destination, outgoing.session.as_deref());
+        streams.asked(caller.principal(), session, filter);
+    }
 }
 
 /// A request's credentials were not accepted: streams of the same token need not wait to hear it.
