@@ -38,7 +38,9 @@ impl OpenStreams {
                 entry.unread = Unread::Lists;
             }
             entry.is_read_by(&self.judge.load());
-            self.wake.notify_one();
+            if entry.unread == Unread::ListsToFilter {
+                self.wake.notify_one();
+            }
         }
     }
 }
