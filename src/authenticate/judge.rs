@@ -10,7 +10,7 @@ use super::{
     authorization_server::AuthorizationServer,
     jwt::JwtFault,
     provider::{self, Cure, Provider},
-    token_facts::TokenFacts,
+    token_facts::{Evidence, TokenFacts},
 };
 use crate::config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings};
 
@@ -220,7 +220,11 @@ fn in_its_words(provider: Option<Provider>, cure: Cure) -> String {
 
 /// `exp`, when it has passed.
 fn passed_expiry(facts: &TokenFacts, now: f64, skew: f64) -> Option<f64> {
-    facts.expires_at.filter(|exp| *exp + facts.lenience(skew) <= now)
+    let lenience = match facts.evidence {
+        Evidence::Introspection | Evidence::Userinfo => 0.0,
+        Evidence::Signature => skew,
+    };
+    facts.expires_at.filter(|exp| *exp + lenience <= now)
 }
 
 /// A text out of a token, cut short: whoever sent or issued the token wrote it.
@@ -259,9 +263,7 @@ fn is_segment_prefix(prefix: &str, whole: &str) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        authenticate::{
-            claims::Claims, introspection::Rules, tests::settings, token_facts::Evidence,
-        },
+        authenticate::{claims::Claims, introspection::Rules, tests::settings},
         oauth::TokenDigest,
     };
 

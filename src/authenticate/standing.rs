@@ -1,6 +1,8 @@
 //! What a token that was good means for what stays open longer than its request.
 //!
-//! 1. It lasts as long as requests with it are let in: until its `exp`, and a JWT `clock_skew` longer.
+//! 1. It lasts until `clock_skew` after its `exp`, however it is judged: clients refresh when a token
+//!    has expired, many of them when a request is refused for that, and need a moment to show the
+//!    new one. Requests are judged as ever.
 //! 2. A token that its authorization server was asked about is asked about again the usual way,
 //!    with the usual memory: nobody is asked while what is remembered is fresh.
 //! 3. Of two tokens of one session the newer is the one issued later; where they do not say, the
@@ -63,8 +65,7 @@ impl Authenticator {
 impl TokenIdentity {
     /// Until when it lasts, by the wall clock; `None` when it does not say.
     pub fn lasts_until(&self) -> Option<f64> {
-        let skew = self.server.settings().clock_skew.as_secs_f64();
-        self.facts.expires_at.map(|exp| exp + self.facts.lenience(skew))
+        self.facts.expires_at.map(|exp| exp + self.server.settings().clock_skew.as_secs_f64())
     }
 
     /// Whether its `exp` has passed, so that nobody calls it active any more.

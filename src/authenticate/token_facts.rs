@@ -63,17 +63,6 @@ pub enum Evidence {
     Userinfo,
 }
 
-impl TokenFacts {
-    /// For how many seconds it is good after its `exp`, where clocks may differ by `skew`: whoever
-    /// was asked about it has looked at its own clock.
-    pub fn lenience(&self, skew: f64) -> f64 {
-        match self.evidence {
-            Evidence::Introspection | Evidence::Userinfo => 0.0,
-            Evidence::Signature => skew,
-        }
-    }
-}
-
 /// Who a request acts for, as a digest: equal when issuer, subject and client are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Principal([u8; 32]);

@@ -7,9 +7,9 @@
 //!    named. Before it is named, and where there is none, the token that ends last counts of all
 //!    that the principal shows on the route.
 //! 3. A stream that a POST subscribed to, or may have, ends with its own token.
-//! 4. A token is over when it expired, as requests are judged; when its authorization server says
-//!    that it is not active, or says less of it than the route demands; when the key that verified
-//!    it is gone from the key set. What else can be told is told by `keeper`.
+//! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
+//!    says that it is not active, or says less of it than the route demands; when the key that
+//!    verified it is gone from the key set. What else can be told is told by `keeper`.
 //! 5. When a route's configuration changes, all its open streams are judged by the new one.
 //!    One that carries lists unread ends when the new one has something to hide in them.
 //! 6. There are entries for open streams only, and on a route without any a request pays for a look

@@ -1,7 +1,7 @@
 // A real authorization server for the interop tests: `oidc-provider` on loopback.
 //
 // Access tokens per resource (RFC 8707: any loopback URL is a resource), opaque ones, and JWTs for
-// the client `tester-jwt`, or with TOKEN_FORMAT `jwt` for all; introspection that answers only the gateway, by secret or by assertion;
+// the client `tester-jwt`; introspection that answers only the gateway, by secret or by assertion;
 // dynamic registration, authorization code with PKCE and the package's development login pages,
 // client credentials, refresh with rotation, revocation.
 //
@@ -25,7 +25,7 @@ const SCOPES = ["notes.read", "notes.write", "notes.admin"];
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 
 const port = Number(process.argv[2]);
-const { GATEWAY_KEY_FILE, GATEWAY_SECRET, TESTER_SECRET, TOKEN_FORMAT, TOKEN_LIFETIME } = process.env;
+const { GATEWAY_KEY_FILE, GATEWAY_SECRET, TESTER_SECRET, TOKEN_LIFETIME } = process.env;
 if (!Number.isInteger(port) || !GATEWAY_KEY_FILE || !GATEWAY_SECRET || !TESTER_SECRET) {
   console.error(
     "usage: GATEWAY_KEY_FILE=... GATEWAY_SECRET=... TESTER_SECRET=... node authorization_server.mjs PORT",
@@ -46,7 +46,7 @@ function resourceServer(_ctx, resource, client) {
   return {
     scope: SCOPES.join(" "),
     audience: resource,
-    accessTokenFormat: client.clientId === "tester-jwt" ? "jwt" : (TOKEN_FORMAT ?? "opaque"),
+    accessTokenFormat: client.clientId === "tester-jwt" ? "jwt" : "opaque",
     accessTokenTTL: Number(TOKEN_LIFETIME ?? 600),
     jwt: { sign: { alg: keys[0].alg } },
   };

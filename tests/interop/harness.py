@@ -164,12 +164,11 @@ class AuthorizationServer(TokenServer):
 
     KIND = "oidc-provider"
 
-    def __init__(self, lab, token_lifetime=600, token_format="opaque"):
+    def __init__(self, lab, token_lifetime=600):
         port = free_port()
         self.key_file = lab.logs / f"gateway-key-{port}.pem"
         command = [NODE, "authorization_server.mjs", port]
         environment = {"GATEWAY_KEY_FILE": str(self.key_file), "TOKEN_LIFETIME": str(token_lifetime)}
-        environment["TOKEN_FORMAT"] = token_format
         super().__init__(lab, f"authorization_server-{port}", command, port, environment)
 
     def introspections(self):

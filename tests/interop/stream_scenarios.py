@@ -1,4 +1,4 @@
-"""Streams of clients whose tokens live for seconds, and are JWTs: those have a skew.
+"""Streams of clients whose tokens live for seconds.
 
 A client that refreshes and goes on calling keeps the stream it opened; one that does not loses it,
 cleanly. A scenario takes the `Bench` and raises `Failure`, as in `scenarios`.
@@ -15,20 +15,17 @@ from harness import AuthorizationServer, Gateway, McpClient, expect, readme_conf
 # Seconds: how long a token lives, and how long its streams outlive it.
 LIFETIME = 4
 SKEW = 3
-# Others refresh when they are refused, which is when their streams have ended.
-REFRESHES_BY_ITS_CLOCK = ("mcp 2.3",)
 TRANSPORTS = ("streamable-http", "sse")
 
 
 def short_lived(bench, transport):
     """A gateway before an authorization server whose tokens live for seconds."""
     if not hasattr(bench, "hasty"):
-        bench.hasty = AuthorizationServer(bench.lab, LIFETIME, "jwt")
+        bench.hasty = AuthorizationServer(bench.lab, LIFETIME)
     usual = readme_configuration(bench.hasty, bench.upstreams["mcp2", transport])
 
     def at(origin):
-        verified = rf"\1\2\n\1access_tokens: auto\n\1clock_skew: {SKEW}s"
-        return re.sub(r"^(\s*)(issuer:.*)$", verified, usual(origin), flags=re.MULTILINE)
+        return re.sub(r"^(\s*)(issuer:.*)$", rf"\1\2\n\1clock_skew: {SKEW}s", usual(origin), flags=re.MULTILINE)
 
     return Gateway(bench.lab, bench.binary, at)
 
@@ -97,6 +94,5 @@ def stream_scenarios():
     yield "stream ended cleanly", ended_cleanly
     for kind in McpClient.COMMANDS:
         for transport in TRANSPORTS:
-            if kind in REFRESHES_BY_ITS_CLOCK:
-                yield f"stream kept: {kind} over {transport}", partial(kept, kind, transport)
+            yield f"stream kept: {kind} over {transport}", partial(kept, kind, transport)
             yield f"stream lost: {kind} over {transport}", partial(lost, kind, transport)

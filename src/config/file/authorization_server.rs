@@ -32,8 +32,8 @@ section! {
         /// verified here, all others asked about. `userinfo`: shown to the userinfo endpoint, which
         /// names no audience.
         access_tokens: Option<AccessTokens> = null,
-        /// How far its clock may differ from ours, for `exp` of JWTs, and for `nbf` and `iat` of
-        /// every token; 0s to 10m. `exp` of an introspection answer is exact.
+        /// How far its clock may differ from ours, for `exp` of JWTs and of streams, and for `nbf`
+        /// and `iat` of every token; 0s to 10m. `exp` of an introspection answer is exact.
         clock_skew: Span = "30s",
         /// How the gateway authenticates at the introspection endpoint. Without it tokens must be
         /// JWTs.
