@@ -40,7 +40,7 @@ use self::{
     endpoint::Endpoints,
     headers::Forwarded,
     list_filter::{FilterError, ListFilter},
-    open_streams::Tenure,
+    open_streams::Tenancy,
     pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
     response::Shape,
@@ -99,10 +99,10 @@ pub struct Outgoing {
     pub forwarded: Forwarded,
     /// The upstream's session, when the client named one of ours.
     pub session: Option<String>,
-    /// Whether it subscribes to events, so that its answer never ends by itself.
+    /// Whether it may subscribe to events, so that its answer never ends by itself.
     pub is_listening: bool,
     /// How long its answer may stay open, should it be a stream that a token opens.
-    pub tenure: Option<Tenure>,
+    pub tenancy: Tenancy,
     /// What its answer must leave out.
     pub filter: Option<ListFilter>,
 }
@@ -266,9 +266,10 @@ impl Upstream {
         metrics: &RouteMetrics,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let is_stream = outgoing.method == Method::GET;
-        let (is_listening, tenure) = (outgoing.is_listening, outgoing.tenure.take());
+        let mut is_listening = outgoing.is_listening;
+        let tenancy = std::mem::take(&mut outgoing.tenancy);
         let filter = outgoing.filter.clone();
-        let fault = outgoing.body.fault();
+        let passed = outgoing.body.passed();
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
         let Some(pool) = self.pools.get(worker.index) else {
@@ -277,7 +278,7 @@ impl Upstream {
         let sending = pool.send(request, &worker.tasks);
         let sent = tokio::time::timeout(self.settings.response_timeout, sending).await;
         // What stopped the body is the reason, whatever the upstream made of it.
-        if let Some(error) = fault.and_then(|fault| fault.get().copied()) {
+        if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));
         }
         let (response, lease) = match sent {
@@ -292,7 +293,10 @@ impl Upstream {
             }
         };
         ending.outcome = UpstreamOutcome::Refused;
-        response_head::check(&response, is_stream)?;
+        // An upstream that answers has read the whole message, or has not read a second method.
+        is_listening |= passed.is_some_and(|passed| passed.is_in_doubt());
+        response_head::check(&response, is_stream, is_listening)?;
+        let tenure = tenancy.settle(permit.caller().token(), is_listening, &worker.drain);
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
         let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
@@ -330,7 +334,7 @@ impl Upstream {
             // RFC 9110 section 8.6: a POST says so when its content is empty.
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        if request.method() == Method::GET {
+        if request.method() == Method::GET || outgoing.is_listening {
             // Events are read on their way; a coding would hide them.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }

@@ -299,12 +299,12 @@ impl Gateway {
         };
         let is_audited = record.is_audited();
         let glance = record.read(glance);
-        let is_listening = glance.is_listening();
         let whole = body.whole().cloned().unwrap_or_default();
-        let mut wanted = None;
+        let (mut wanted, mut is_listening) = (None, false);
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
             .and_then(|operation| {
+                is_listening = judge::may_be_listening(&operation, glance);
                 wanted = is_audited.then(|| Asked::of(resource, &operation, &whole));
                 let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
                 shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
@@ -320,7 +320,7 @@ impl Gateway {
         let to = (destination, session);
         let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
         outgoing.forwarded.span = record.span_upstream();
-        outgoing.tenure = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
+        outgoing.tenancy = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =
             resource.upstream.forward(&permit, outgoing, &self.worker, &resource.metrics).await;
         record.forwarded();

@@ -1,7 +1,8 @@
 //! JSON-RPC 2.0 as far as a proxy needs it: reading requests, and the errors we write.
 //!
 //! 1. A text is walked over once, strictly, by [`scanner`].
-//! 2. [`Glance`] serves the log and the `id` of a refusal; no rule may rest on it.
+//! 2. [`Glance`] serves the log, the `id` of a refusal, and what follows for an answer's length where
+//!    nobody read more; no rule may rest on it. [`watch`] looks after what it did not see.
 //! 3. Errors are written once, here, in one member order.
 
 pub mod message;
@@ -9,6 +10,7 @@ pub mod names;
 pub mod plain;
 pub mod scanner;
 pub mod uri;
+pub mod watch;
 
 mod glance;
 

@@ -8,6 +8,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::open_streams::Tenure;
+use super::{list_filter::asked::AskedLists, open_streams::Tenure};
 
 /// The end of one stream, to come.
 pub(super) struct Ending {
@@ -40,12 +41,19 @@ impl Ending {
         Self { signal, drain, closed, tenure, overdue: None }
     }
 
-    /// The stream has named its message endpoint.
-    pub(super) fn enter(&mut self, endpoint: &str) {
-        let Some(tenure) = &mut self.tenure else { return };
-        if tenure.enter(endpoint, &self.drain) {
+    /// The stream has named its message endpoint; whether that made a difference.
+    pub(super) fn enter(&mut self, endpoint: &str) -> bool {
+        let Some(tenure) = &mut self.tenure else { return false };
+        let has_moved = tenure.enter(endpoint, &self.drain);
+        if has_moved {
             self.signal = Box::pin(tenure.ended().clone().cancelled_owned());
         }
+        has_moved
+    }
+
+    /// What other requests of the stream's session ask for.
+    pub(super) fn lists(&self) -> Option<&Arc<AskedLists>> {
+        self.tenure.as_ref().map(Tenure::lists)
     }
 
     /// Whether the stream is to end.

@@ -6,17 +6,19 @@
 //!    `id`, twice, or on another stream than the one it was asked on.
 //! 2. What was asked for by `id` must be such an array where it is there at all.
 //! 3. Read strictly, or not passed at all: no member twice, none that looks like one of those read
-//!    here, no item without name.
-//! 4. Items that stay keep their bytes, and so does everything else but 5 and 6.
+//!    here, no item without name, nothing that says anything and is no message.
+//! 4. Items that stay keep their bytes, and so does everything else but 5 and 7.
 //! 5. A list that was filtered is `cacheScope: private`, and its `ttlMs` ends with the token (MCP
 //!    2026-07-28, "Caching"). Both are changed where they are; `cacheScope` is added where the
 //!    revision demands it or `ttlMs` allows caching.
-//! 6. With `annotate_tools` each tool says which scopes it needs, in its `_meta` and as
+//! 6. What comes on a stream is filtered for whoever asked with its `id`, see [`asked`].
+//! 7. With `annotate_tools` each tool says which scopes it needs, in its `_meta` and as
 //!    `securitySchemes` unless it has its own.
 //!
 //! Errors, notifications, requests and other results pass as they are. It decides about sight
 //! alone: a call is judged by its own rule, listed or not.
 
+pub mod asked;
 pub mod events;
 
 mod edits;
@@ -28,7 +30,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
-use self::walk::Walk;
+use self::{asked::AskedLists, walk::Walk};
 use crate::{
     authorize::{
         Demands,
@@ -44,14 +46,19 @@ use crate::{
     limits::buffer::NoRoom,
 };
 
-/// Filters the lists of one exchange or stream for one caller.
+/// Filters the lists of one exchange or stream.
 #[derive(Clone, Debug)]
-pub struct ListFilter(Arc<Exchange>);
+pub struct ListFilter {
+    view: Arc<View>,
+    asked: Arc<[(RequestId, ListKind)]>,
+    /// Where others ask for what is answered here.
+    elsewhere: Option<Arc<AskedLists>>,
+}
 
+/// What one caller gets to see.
 #[derive(Debug)]
-struct Exchange {
+struct View {
     sight: Sight,
-    asked: Vec<(RequestId, ListKind)>,
     /// When the caller's token expires, in seconds since the epoch.
     expires_at: Option<f64>,
     clock: Arc<dyn Clock>,
@@ -126,7 +133,7 @@ impl ListFilter {
         }
         let asked = messages.iter().filter_map(asked_list).collect();
         let filter = Self::new(demands, viewer, asked, clock);
-        kinds.iter().any(|kind| filter.0.concerns(*kind)).then_some(filter)
+        kinds.iter().any(|kind| filter.view.concerns(*kind)).then_some(filter)
     }
 
     /// The filter for a stream on which answers to any requests may come; `None` when the route
@@ -137,8 +144,15 @@ impl ListFilter {
         clock: &Arc<dyn Clock>,
     ) -> Option<Self> {
         let filter = Self::new(demands, viewer, Vec::new(), clock);
-        let is_needed = ListKind::ALL.iter().any(|kind| filter.0.concerns(*kind));
+        let is_needed = ListKind::ALL.iter().any(|kind| filter.view.concerns(*kind));
         is_needed.then_some(filter)
+    }
+
+    /// Whether streams need a filter where these are the rules, for whoever shows a token.
+    pub fn is_needed(demands: &Demands) -> bool {
+        let rules = demands.rules();
+        let filters = |kind: &ListKind| rules.filters(kind.object(), false);
+        rules.settings().annotate_tools || ListKind::ALL.iter().any(filters)
     }
 
     fn new(
@@ -149,17 +163,24 @@ impl ListFilter {
     ) -> Self {
         let sight = Sight::new(Arc::clone(demands), viewer.holder);
         let (expires_at, clock) = (viewer.expires_at, Arc::clone(clock));
-        Self(Arc::new(Exchange { sight, asked, expires_at, clock }))
+        let view = Arc::new(View { sight, expires_at, clock });
+        Self { view, asked: asked.into(), elsewhere: None }
+    }
+
+    /// Others ask there for what is answered here.
+    fn join(&mut self, elsewhere: Arc<AskedLists>) {
+        elsewhere.open(self);
+        self.elsewhere = Some(elsewhere);
     }
 
     /// What of a message, or of a batch of them, may be seen; `None` when it passes as it is.
     pub fn json(&self, message: &[u8]) -> Result<Option<Bytes>, FilterError> {
         let text = std::str::from_utf8(message).map_err(|_| MessageFault::NotUtf8)?;
-        Walk::read(&self.0, text)?.apply(text)
+        Walk::read(self, text)?.apply(text)
     }
 }
 
-impl Exchange {
+impl View {
     /// Whether lists of this kind may have to be changed.
     fn concerns(&self, kind: ListKind) -> bool {
         self.sight.filters(kind.object()) || self.annotates(kind)
@@ -240,6 +261,12 @@ impl ListKind {
 }
 
 impl RequestId {
+    fn len(&self) -> usize {
+        match self {
+            Self::Number(text) | Self::Text(text) => text.len(),
+        }
+    }
+
     /// From JSON text; `None` when it is neither a string nor a number.
     fn read(raw: &str) -> Option<Self> {
         let text = raw.trim_ascii();

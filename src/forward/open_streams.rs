@@ -6,14 +6,17 @@
 //! 2. The session is that of `Mcp-Session-Id`, or the message endpoint that an HTTP+SSE stream has
 //!    named. Before it is named, and where there is none, the token that ends last counts of all
 //!    that the principal shows on the route.
-//! 3. A stream that a POST subscribed to ends with its own token.
+//! 3. A stream that a POST subscribed to, or may have, ends with its own token.
 //! 4. A token is over when it expired, `clock_skew` ago at least; when its authorization server
 //!    says that it is not active, or says less of it than the route demands; when the key that
 //!    verified it is gone from the key set. What else can be told is told by `keeper`.
 //! 5. When a route's configuration changes, all its open streams are judged by the new one.
+//!    One that carries lists unread ends when the new one has something to hide in them.
 //! 6. There are entries for open streams only, and on a route without any a request pays for a look
 //!    at one number.
 //! 7. Who wants to hear of an end waits for [`Tenure::ended`]; that is the gateway's drain as well.
+//! 8. An entry is also where requests of its session leave word of the lists they ask for, which may
+//!    be answered on its streams; see [`asked`](super::list_filter::asked).
 //!
 //! Responses to calls have no entry: they may finish.
 
@@ -21,6 +24,7 @@ mod held_token;
 mod judge;
 mod keeper;
 mod key;
+mod tenancy;
 
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
@@ -35,6 +39,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use self::tenancy::Tenancy;
 use self::{
     held_token::{HeldToken, HeldTokens, Reach},
     judge::Judge,
@@ -44,6 +49,7 @@ use crate::{
     authenticate::{Authenticator, VerifiedToken, background::Background, token_facts::Principal},
     authorize::AccessPolicy,
     clock::Clock,
+    forward::list_filter::{ListFilter, asked::AskedLists},
     oauth::TokenDigest,
 };
 
@@ -86,17 +92,37 @@ struct Entry {
     /// Tells it from a later entry with the same key.
     number: u64,
     reach: Reach,
+    lists: Arc<AskedLists>,
+    /// What passes on at least one of its streams without being read.
+    unread: Unread,
+}
+
+/// Whether something passes on streams without being read that should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    Nothing,
+    /// Lists, in which nothing is to be hidden.
+    Lists,
+    /// Lists, in which something is to be hidden by now.
+    ListsToFilter,
 }
 
 /// An open stream's entry; it leaves when this is dropped.
 pub struct Tenure {
     streams: Arc<OpenStreams>,
     key: Key,
-    number: u64,
-    ended: CancellationToken,
+    place: Place,
     /// Whether its session is what it names itself.
     is_movable: bool,
     principal: Principal,
+    is_unread: bool,
+}
+
+/// A place in an entry.
+struct Place {
+    number: u64,
+    ended: CancellationToken,
+    lists: Arc<AskedLists>,
 }
 
 impl OpenStreams {
@@ -139,16 +165,16 @@ impl OpenStreams {
             StreamSession::None => Reach::Principal,
             StreamSession::Own => Reach::Stream,
         };
-        let (number, ended) = self.join(key, (Arc::clone(&held), reach), number, drain);
+        let place = self.join(key, (Arc::clone(&held), reach), number, drain);
         self.judge_anew(&held);
         self.start_watching();
         Tenure {
             streams: Arc::clone(self),
             key,
-            number,
-            ended,
+            place,
             is_movable: session == StreamSession::None,
             principal: *token.principal(),
+            is_unread: false,
         }
     }
 
@@ -161,6 +187,18 @@ impl OpenStreams {
         self.renew(Key::new(principal, StreamSession::None, 0), token);
         if session != StreamSession::None {
             self.renew(Key::new(principal, session, 0), token);
+        }
+    }
+
+    /// A request that was let in asks for lists; their answers may come on streams of its session.
+    pub fn asked(&self, principal: &Principal, session: StreamSession<'_>, filter: &ListFilter) {
+        if self.is_empty() || session == StreamSession::None {
+            return;
+        }
+        let key = Key::new(principal, session, 0);
+        let lists = self.shard(&key).get(&key).map(|entry| Arc::clone(&entry.lists));
+        if let Some(lists) = lists {
+            lists.note(filter);
         }
     }
 
@@ -183,7 +221,7 @@ impl OpenStreams {
         (held, reach): (Arc<HeldToken>, Reach),
         number: u64,
         drain: &CancellationToken,
-    ) -> (u64, CancellationToken) {
+    ) -> Place {
         match self.shard(&key).entry(key) {
             Slot::Occupied(mut entry) => {
                 let entry = entry.get_mut();
@@ -191,13 +229,13 @@ impl OpenStreams {
                 if held.replaces(&entry.newest, entry.reach) {
                     entry.newest = held;
                 }
-                (entry.number, entry.ended.clone())
+                entry.place()
             }
             Slot::Vacant(slot) => {
-                let ended = drain.child_token();
-                let entry = Entry { newest: held, ended: ended.clone(), streams: 1, number, reach };
-                slot.insert(entry);
-                (number, ended)
+                let (ended, lists) = (drain.child_token(), Arc::default());
+                let unread = Unread::Nothing;
+                slot.insert(Entry { newest: held, ended, streams: 1, number, reach, lists, unread })
+                    .place()
             }
         }
     }
@@ -244,10 +282,30 @@ impl OpenStreams {
     }
 }
 
+impl Entry {
+    fn place(&self) -> Place {
+        let (ended, lists) = (self.ended.clone(), Arc::clone(&self.lists));
+        Place { number: self.number, ended, lists }
+    }
+}
+
 impl Tenure {
     /// Cancelled when the stream is to end.
     pub fn ended(&self) -> &CancellationToken {
-        &self.ended
+        &self.place.ended
+    }
+
+    /// What other requests of its session ask for.
+    pub fn lists(&self) -> &Arc<AskedLists> {
+        &self.place.lists
+    }
+
+    /// Lists will pass on it unread.
+    #[must_use]
+    pub fn unread(mut self) -> Self {
+        self.is_unread = true;
+        self.streams.leave_unread(self.key, self.place.number);
+        self
     }
 
     /// The stream has named its message endpoint: from now on that is its session. False where
@@ -258,10 +316,13 @@ impl Tenure {
         if !self.is_movable || key == self.key {
             return false;
         }
-        let Some(held) = self.streams.leave(self.key, self.number) else { return false };
+        let Some(held) = self.streams.leave(self.key, self.place.number) else { return false };
         let joining = (Arc::clone(&held), Reach::Session);
-        (self.number, self.ended) = self.streams.join(key, joining, number, drain);
+        self.place = self.streams.join(key, joining, number, drain);
         self.key = key;
+        if self.is_unread {
+            self.streams.leave_unread(key, self.place.number);
+        }
         self.streams.judge_anew(&held);
         true
     }
@@ -269,7 +330,7 @@ impl Tenure {
 
 impl Drop for Tenure {
     fn drop(&mut self) {
-        drop(self.streams.leave(self.key, self.number));
+        drop(self.streams.leave(self.key, self.place.number));
         self.streams.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
@@ -282,7 +343,7 @@ impl fmt::Debug for OpenStreams {
 
 impl fmt::Debug for Tenure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenure").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Tenure").field("number", &self.place.number).finish_non_exhaustive()
     }
 }
 

@@ -6,11 +6,16 @@
 //!    past `body_timeout` or breaking off aborts the upstream request unfinished.
 //! 3. What is gathered is counted ([`Room`]); without room for it nothing is forwarded.
 //! 4. Trailers are dropped (RFC 9110 section 6.5.1).
+//! 5. What is streamed is watched on its way: it may turn out to ask for something else than its
+//!    beginning did ([`Passed::is_in_doubt`]).
 
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -22,7 +27,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::{
     config::settings::Limits,
-    jsonrpc::Glance,
+    jsonrpc::{Glance, watch::Watch},
     limits::buffer::{Buffer, NoRoom, Room},
 };
 
@@ -70,8 +75,24 @@ pub enum BodyError {
     TooLarge,
 }
 
-/// Where a streamed body says why it stopped.
-pub type BodyFault = Arc<OnceLock<BodyError>>;
+/// What a streamed body has shown on its way so far.
+#[derive(Debug, Default)]
+pub struct Passed {
+    fault: OnceLock<BodyError>,
+    is_in_doubt: AtomicBool,
+}
+
+impl Passed {
+    /// Why it stopped.
+    pub fn fault(&self) -> Option<BodyError> {
+        self.fault.get().copied()
+    }
+
+    /// Whether somebody might read another method in it than its beginning shows.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt.load(Ordering::Acquire)
+    }
+}
 
 impl RequestBody {
     /// Reads the beginning of a body, all of it when it is short, and glances at it.
@@ -97,9 +118,10 @@ impl RequestBody {
             return Ok((Self::Whole(start), glance));
         }
         let left = limits.max_bytes - start.len();
-        let fault = BodyFault::default();
         let deadline = Box::pin(tokio::time::sleep_until(end));
-        let streamed = Streamed { start: Some(start), rest: body, left, deadline, fault };
+        let (mut watch, passed) = (Watch::default(), Arc::default());
+        watch.push(&start);
+        let streamed = Streamed { start: Some(start), rest: body, left, deadline, watch, passed };
         Ok((Self::Streamed(Box::new(streamed)), glance))
     }
 
@@ -131,10 +153,10 @@ impl RequestBody {
         }
     }
 
-    /// Where a streamed body will say why it stopped.
-    pub fn fault(&self) -> Option<BodyFault> {
+    /// What a streamed body will show on its way.
+    pub fn passed(&self) -> Option<Arc<Passed>> {
         match self {
-            Self::Streamed(streamed) => Some(Arc::clone(&streamed.fault)),
+            Self::Streamed(streamed) => Some(Arc::clone(&streamed.passed)),
             Self::Empty | Self::Whole(_) => None,
         }
     }
@@ -202,7 +224,8 @@ pub struct Streamed {
     rest: Incoming,
     left: usize,
     deadline: Pin<Box<Sleep>>,
-    fault: BodyFault,
+    watch: Watch,
+    passed: Arc<Passed>,
 }
 
 impl fmt::Debug for Streamed {
@@ -213,7 +236,7 @@ impl fmt::Debug for Streamed {
 
 impl Streamed {
     fn stop(&mut self, why: BodyError) -> BodyError {
-        *self.fault.get_or_init(|| why)
+        *self.passed.fault.get_or_init(|| why)
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
@@ -237,6 +260,10 @@ impl Streamed {
             match self.left.checked_sub(data.len()) {
                 Some(left) => self.left = left,
                 None => return Poll::Ready(Some(Err(self.stop(BodyError::TooLarge)))),
+            }
+            self.watch.push(&data);
+            if self.watch.is_in_doubt() {
+                self.passed.is_in_doubt.store(true, Ordering::Release);
             }
             return Poll::Ready(Some(Ok(data)));
         }

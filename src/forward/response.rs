@@ -32,7 +32,7 @@ use crate::{
 pub(super) struct Shape {
     /// Whether it answers a GET.
     pub(super) is_stream: bool,
-    /// Whether it never ends by itself.
+    /// Whether it may never end by itself.
     pub(super) is_listening: bool,
     /// For whom.
     pub(super) principal: Principal,
@@ -75,7 +75,7 @@ impl Upstream {
         } else if !is_events {
             let patience = self.settings.response_timeout;
             ResponseBody::plain(body, lease, patience).await.map_err(broken)?
-        } else if !shape.is_stream && parts.headers.contains_key(header::CONTENT_ENCODING) {
+        } else if parts.headers.contains_key(header::CONTENT_ENCODING) {
             ResponseBody::encoded(body, lease, shape.gauge)
         } else {
             self.events(body, lease, shape, None)

@@ -4,7 +4,7 @@
 //!    a list must leave something out of.
 //! 2. An event stream that ends inside an event ends as an error, so that nobody takes the cut
 //!    event for a whole one.
-//! 3. A GET stream, and one that a POST subscribed to, ends cleanly, between events, when the
+//! 3. A GET stream, and one that a POST may have subscribed to, ends cleanly, between events, when the
 //!    gateway drains or the stream's token is over; see `ending`.
 //! 4. The connection is given back when the response was read to its end, and only then.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
@@ -15,6 +15,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -169,7 +170,10 @@ impl ResponseBody {
     pub(super) fn filtered(mut self, filter: Option<EventFilter>) -> Self {
         match &mut self.kind {
             Kind::Followed(followed) => followed.filter = filter,
-            Kind::Rewritten(rewritten) => rewritten.filter = filter,
+            Kind::Rewritten(rewritten) => {
+                rewritten.filter = filter;
+                join(rewritten.filter.as_mut(), &rewritten.ending);
+            }
             Kind::Encoded { .. } | Kind::Plain { .. } => {}
         }
         self
@@ -277,12 +281,21 @@ impl ResponseBody {
                 let Rewritten { rewriter, sealer, ending, filter, .. } = &mut **rewritten;
                 let passed = rewriter.push(&data, |url| {
                     let path = sealer.path(url)?;
-                    ending.enter(&path);
+                    if ending.enter(&path) {
+                        join(filter.as_mut(), ending);
+                    }
                     sealer.seal(&path)
                 })?;
                 filtered(filter.as_mut(), passed)
             }
         }
+    }
+}
+
+/// Has a stream's lists filtered for whoever asks for them in its session.
+fn join(filter: Option<&mut EventFilter>, ending: &Ending) {
+    if let (Some(filter), Some(lists)) = (filter, ending.lists()) {
+        filter.join(Arc::clone(lists));
     }
 }
 

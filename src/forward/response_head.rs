@@ -3,8 +3,8 @@
 //! 1. 401 and redirects would send a client elsewhere, with its token or for another; 101 would open
 //!    a tunnel.
 //! 2. Framing is one thing or it is refused (RFC 9112 section 6.3).
-//! 3. On a GET stream, what is an event stream must say so in one way only: its endpoints are
-//!    rewritten, and nothing else is read that closely.
+//! 3. In the answer to a GET, and where it may never end by itself, what is an event stream must say
+//!    so in one way only and not be encoded: its endpoints are rewritten, and it ends between events.
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -12,7 +12,13 @@ use hyper::body::Incoming;
 use super::ForwardError;
 
 /// Refuses what must not pass.
-pub(super) fn check(response: &Response<Incoming>, is_stream: bool) -> Result<(), ForwardError> {
+///
+/// `is_stream`: it answers a GET; `is_listening`: it may never end by itself.
+pub(super) fn check(
+    response: &Response<Incoming>,
+    is_stream: bool,
+    is_listening: bool,
+) -> Result<(), ForwardError> {
     let status = response.status();
     let headers = response.headers();
     if status == StatusCode::UNAUTHORIZED {
@@ -40,11 +46,12 @@ pub(super) fn check(response: &Response<Incoming>, is_stream: bool) -> Result<()
     if !is_framed_once {
         return Err(ForwardError::Refused("with ambiguous framing"));
     }
-    // A client might take for a stream what we did not, and then believe its endpoints.
-    if is_stream && !has_plain_type(headers) {
+    let is_read = is_stream || is_listening;
+    // A client might take for a stream what we did not, and then believe its endpoints, or keep it.
+    if is_read && !has_plain_type(headers) {
         return Err(ForwardError::Refused("with an ambiguous Content-Type"));
     }
-    if is_stream && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
+    if is_read && is_event_stream(headers) && headers.contains_key(header::CONTENT_ENCODING) {
         return Err(ForwardError::Refused("with an encoded event stream that nobody asked for"));
     }
     Ok(())

@@ -11,6 +11,7 @@ use crate::{
         self, Outgoing,
         headers::{Forwarded, X_REQUEST_ID},
         list_filter::ListFilter,
+        open_streams::Tenancy,
         request_body::RequestBody,
     },
     limits::{InFlight, buffer::Room, tally::Key},
@@ -58,7 +59,7 @@ impl Head {
             forwarded,
             session,
             is_listening,
-            tenure: None,
+            tenancy: Tenancy::None,
             filter,
         })
     }

@@ -49,6 +49,17 @@ pub(super) fn operation<'a>(
     Ok(if is_message_endpoint { operation.answered_elsewhere() } else { operation })
 }
 
+/// Whether the answer may be a stream that never ends by itself: by what was read, or where nobody
+/// read that closely, by what a glance cannot rule out.
+pub(super) fn may_be_listening(operation: &Operation<'_>, glance: &Glance) -> bool {
+    match operation.messages() {
+        [] => glance.may_be_listening(),
+        messages => messages.iter().any(|asked| asked.method.as_deref() == Some(LISTEN)),
+    }
+}
+
+const LISTEN: &str = "subscriptions/listen";
+
 /// Permits an operation, and says what its answer must leave out for its caller.
 pub(super) fn permit(
     resource: &ProtectedResource,

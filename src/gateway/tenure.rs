@@ -1,6 +1,8 @@
 //! What the pipeline tells the open streams of a route; what they make of it is theirs, see
 //! [`open_streams`](crate::forward::open_streams).
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method};
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +11,8 @@ use crate::{
     authorize::Caller,
     forward::{
         Destination, Outgoing,
-        open_streams::{StreamSession, Tenure},
+        open_streams::{StreamSession, Tenancy},
+        request_body::RequestBody,
     },
     rejection::Rejection,
     resource::ProtectedResource,
@@ -27,8 +30,7 @@ pub(super) fn shown(
     }
 }
 
-/// Enters the stream that a permitted request may ask for; `None` where none is, or no token opens
-/// it.
+/// Enters the stream that a permitted request may ask for, and leaves word of its lists.
 ///
 /// It counts from here on, not from its first byte: a newer token may be shown in between.
 pub(super) fn open(
@@ -36,13 +38,30 @@ pub(super) fn open(
     caller: &Caller,
     outgoing: &Outgoing,
     drain: &CancellationToken,
-) -> Option<Tenure> {
-    let session = match outgoing.method {
-        Method::GET => session_of(&outgoing.destination, outgoing.session.as_deref()),
-        _ if outgoing.is_listening => StreamSession::Own,
-        _ => return None,
+) -> Tenancy {
+    asked(resource, caller, outgoing);
+    let (Some(streams), Some(token)) = (&resource.open_streams, caller.token()) else {
+        return Tenancy::None;
     };
-    Some(resource.open_streams.as_ref()?.open(caller.token()?, session, drain))
+    let session = match (&outgoing.method, &outgoing.body) {
+        (&Method::GET, _) => session_of(&outgoing.destination, outgoing.session.as_deref()),
+        _ if outgoing.is_listening => StreamSession::Own,
+        (_, RequestBody::Streamed(_)) => return Tenancy::Possible(Arc::clone(streams)),
+        _ => return Tenancy::None,
+    };
+    let tenure = streams.open(token, session, drain);
+    let is_unread = outgoing.method == Method::GET && outgoing.filter.is_none();
+    Tenancy::Entered(if is_unread { tenure.unread() } else { tenure })
+}
+
+/// Where a permitted request asks for lists, leaves word of them on the streams that may carry them.
+fn asked(resource: &ProtectedResource, caller: &Caller, outgoing: &Outgoing) {
+    if let (Some(streams), Some(filter)) = (&resource.open_streams, &outgoing.filter)
+        && outgoing.method == Method::POST
+    {
+        let session = session_of(&outgoing.destination, outgoing.session.as_deref());
+        streams.asked(caller.principal(), session, filter);
+    }
 }
 
 /// A request's credentials were not accepted: streams of the same token need not wait to hear it.

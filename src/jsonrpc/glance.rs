@@ -1,29 +1,47 @@
-//! A glance at a JSON-RPC request: for the log, the trace and the `id` of a refusal, never for a decision.
+//! A glance at a JSON-RPC request: for the log, the trace and the `id` of a refusal, never for a decision
+//! about what is allowed.
 //!
 //! 1. What is ambiguous (members twice, a batch, something that is no object) is left empty.
 //! 2. The `id` is kept as the text it was written in: numbers keep their form.
 //! 3. Nothing is copied that stands in the body as it is meant.
+//! 4. Whether the answer may be a subscription's is said the other way about: only a body that names
+//!    another method, in one way that everybody reads alike, is sure not to ask for one.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::scanner::{Fault, Kind, Scanner, Text};
+use super::{
+    scanner::{Fault, Kind, Scanner, Text},
+    watch::is_read_as_method,
+};
 
 /// What a look at a POST body showed.
 #[derive(Clone, Debug, Default)]
 pub struct Glance {
     body: Bytes,
     found: Found,
+    may_be_listening: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Found {
+    method_seen: MethodSeen,
     id: Option<Range<usize>>,
     method: Option<Words>,
     name: Option<Words>,
     traceparent: Option<Words>,
     tracestate: Option<Words>,
+}
+
+/// What the names of the outermost members say about `method`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum MethodSeen {
+    /// Somebody might read one that we do not.
+    Doubtful,
+    #[default]
+    Never,
+    Once,
 }
 
 /// A string that was read: its place in the body, or what it says if it was escaped there.
@@ -36,16 +54,19 @@ enum Words {
 impl Glance {
     /// Looks at a whole body.
     pub fn at(body: &Bytes) -> Self {
-        let Ok(text) = std::str::from_utf8(body) else { return Self::default() };
+        let Ok(text) = std::str::from_utf8(body) else { return Self::doubtful() };
         let mut found = Found::default();
         let mut scanner = Scanner::new(text);
         match found.read(&mut scanner).and_then(|()| Ok(scanner.end()?)) {
-            Ok(()) => Self { body: body.clone(), found },
-            Err(Ambiguous) => Self::default(),
+            Ok(()) => Self::of(body, found),
+            Err(_) => Self::doubtful(),
         }
     }
 
-    /// Looks at the first part of a longer body: for the log alone, so without `id`.
+    /// Looks at the first part of a longer body: without `id`, which may come again.
+    ///
+    /// What it says of `method` holds if [`Watch`](super::watch::Watch) is in no doubt about the
+    /// whole.
     pub fn at_prefix(prefix: &Bytes) -> Self {
         let text = match std::str::from_utf8(prefix) {
             Ok(text) => text,
@@ -54,14 +75,37 @@ impl Glance {
                 let whole = prefix.get(..error.valid_up_to()).unwrap_or_default();
                 std::str::from_utf8(whole).unwrap_or_default()
             }
-            Err(_) => return Self::default(),
+            Err(_) => return Self::doubtful(),
         };
         let mut found = Found::default();
         let mut scanner = Scanner::new(text);
-        // Somewhere it breaks off; what came before says something only if that is the reason.
-        let is_cut = found.read(&mut scanner).is_err() && scanner.position() >= text.len();
+        // Mostly it breaks off somewhere; what came before says something only if that is the reason.
+        let is_plain = match found.read(&mut scanner) {
+            Ok(()) => scanner.end().is_ok(),
+            Err(ambiguous) => ambiguous.is_cut,
+        };
         found.id = None;
-        if is_cut { Self { body: prefix.clone(), found } } else { Self::default() }
+        if !is_plain {
+            return Self::doubtful();
+        }
+        let is_yet_to_come = found.method.is_none();
+        let glance = Self::of(prefix, found);
+        Self { may_be_listening: glance.may_be_listening || is_yet_to_come, ..glance }
+    }
+
+    fn of(body: &Bytes, found: Found) -> Self {
+        let mut glance = Self { body: body.clone(), found, may_be_listening: false };
+        glance.may_be_listening = match glance.found.method_seen {
+            MethodSeen::Doubtful => true,
+            MethodSeen::Never => false,
+            MethodSeen::Once => glance.method().is_none_or(is_read_as_listen),
+        };
+        glance
+    }
+
+    /// What says nothing in one way only.
+    fn doubtful() -> Self {
+        Self { may_be_listening: true, ..Self::default() }
     }
 
     /// Lets go of a body that is not short: what was found is kept, texts cut.
@@ -76,13 +120,15 @@ impl Glance {
             Some(Words::Own(kept.into()))
         };
         let found = Found {
+            method_seen: self.found.method_seen,
             id: self.found.id.as_ref().map(|_| 0..id.len()),
             method: own(&self.found.method),
             name: own(&self.found.name),
             traceparent: own(&self.found.traceparent),
             tracestate: own(&self.found.tracestate),
         };
-        *self = Self { body: Bytes::copy_from_slice(id.as_bytes()), found };
+        self.body = Bytes::copy_from_slice(id.as_bytes());
+        self.found = found;
     }
 
     /// The request's `id` as written, when it is one string or number.
@@ -110,9 +156,9 @@ impl Glance {
         self.words(self.found.tracestate.as_ref()?)
     }
 
-    /// Whether the answer is a stream that never ends by itself (revision 2026-07-28).
-    pub fn is_listening(&self) -> bool {
-        self.method() == Some("subscriptions/listen")
+    /// Whether the answer may be a stream that never ends by itself (revision 2026-07-28).
+    pub fn may_be_listening(&self) -> bool {
+        self.may_be_listening
     }
 
     fn words<'a>(&'a self, words: &'a Words) -> Option<&'a str> {
@@ -133,11 +179,14 @@ const SHORT_BODY: usize = 8 * 1024;
 const MAX_KEPT_BYTES: usize = 4096;
 
 /// The text is not JSON, or has no one meaning.
-struct Ambiguous;
+struct Ambiguous {
+    /// Nothing is wrong with it but that it breaks off.
+    is_cut: bool,
+}
 
 impl From<Fault> for Ambiguous {
-    fn from(_: Fault) -> Self {
-        Self
+    fn from(fault: Fault) -> Self {
+        Self { is_cut: fault == Fault::Cut }
     }
 }
 
@@ -146,6 +195,9 @@ impl Found {
     fn read(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Ambiguous> {
         let (mut id, mut method, mut params) = (false, false, false);
         scanner.object(|scanner, name| {
+            if name.span().is_none() {
+                self.method_seen = MethodSeen::Doubtful;
+            }
             if name.is("id") {
                 once(&mut id)?;
                 let is_usable = matches!(scanner.kind()?, Kind::String | Kind::Number);
@@ -154,11 +206,17 @@ impl Found {
                 self.id = is_usable.then_some(start..scanner.position());
             } else if name.is("method") {
                 once(&mut method)?;
+                if self.method_seen == MethodSeen::Never {
+                    self.method_seen = MethodSeen::Once;
+                }
                 self.method = words(scanner)?;
             } else if name.is("params") {
                 once(&mut params)?;
                 self.read_params(scanner)?;
             } else {
+                if is_read_as_method(&name.value()) {
+                    self.method_seen = MethodSeen::Doubtful;
+                }
                 scanner.skip_value()?;
             }
             Ok(())
@@ -226,106 +284,16 @@ fn words(scanner: &mut Scanner<'_>) -> Result<Option<Words>, Fault> {
 }
 
 fn once(seen: &mut bool) -> Result<(), Ambiguous> {
-    if std::mem::replace(seen, true) { Err(Ambiguous) } else { Ok(()) }
+    if std::mem::replace(seen, true) { Err(Ambiguous { is_cut: false }) } else { Ok(()) }
 }
+
+/// Whether somebody might read a method as that of a subscription.
+fn is_read_as_listen(method: &str) -> bool {
+    let letters = method.bytes().filter(u8::is_ascii_alphanumeric);
+    letters.map(|byte| byte.to_ascii_lowercase()).eq(LISTEN.iter().copied())
+}
+
+const LISTEN: &[u8] = b"subscriptionslisten";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(body: &str) -> Glance {
-        Glance::at(&Bytes::copy_from_slice(body.as_bytes()))
-    }
-
-    fn seen(glance: &Glance) -> (Option<&str>, Option<&str>, Option<&str>) {
-        (glance.id(), glance.method(), glance.name())
-    }
-
-    #[test]
-    fn glance_reads_id_method_and_name() {
-        let glance = at(
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"name":"y"}}}"#,
-        );
-        assert_eq!(seen(&glance), (Some("1"), Some("tools/call"), Some("x")));
-        let glance = at(r#"{"id":"a\"b","method":"resources\/read","params":{"uri":"n:\u002f"}}"#);
-        assert_eq!(seen(&glance), (Some(r#""a\"b""#), Some("resources/read"), Some("n:/")));
-    }
-
-    #[test]
-    fn glance_keeps_the_text_of_an_id() {
-        for id in ["1e2", "-0", "123456789012345678901234567890", "1.50", r#""\u0041""#] {
-            assert_eq!(at(&format!(r#"{{"id": {id} ,"method":"ping"}}"#)).id(), Some(id));
-        }
-        for id in ["null", "true", "{}", "[1]"] {
-            assert_eq!(at(&format!(r#"{{"id":{id},"method":"ping"}}"#)).id(), None);
-        }
-    }
-
-    #[test]
-    fn glance_at_something_ambiguous_is_empty() {
-        for body in [
-            r#"{"id":1,"id":2,"method":"ping"}"#,
-            r#"{"id":1,"method":"a","\u006dethod":"b"}"#,
-            r#"[{"id":1,"method":"ping"}]"#,
-            r#"["2.0","tools/call",{"name":"x"},1]"#,
-            r#"{"id":1,"method":"ping"} {}"#,
-            r#"{"id":1,"method":"ping""#,
-            "",
-            "\u{feff}{}",
-        ] {
-            assert_eq!(seen(&at(body)), (None, None, None), "{body}");
-        }
-        assert_eq!(Glance::at(&Bytes::from_static(b"{\"id\":1,\"a\":\"\xff\"}")).id(), None);
-    }
-
-    #[test]
-    fn odd_members_empty_only_themselves() {
-        for (body, method) in [
-            (r#"{"id":1,"method":"a","params":{"name":"x","name":"y"}}"#, Some("a")),
-            (r#"{"id":1,"method":"a","params":{"name":"x","uri":"y"}}"#, Some("a")),
-            (r#"{"id":1,"method":"a","params":{"name":5}}"#, Some("a")),
-            (r#"{"id":1,"method":"a","params":"s"}"#, Some("a")),
-            (r#"{"id":1,"method":"a","params":-1.5}"#, Some("a")),
-            (r#"{"id":1,"method":7}"#, None),
-        ] {
-            assert_eq!(seen(&at(body)), (Some("1"), method, None), "{body}");
-        }
-    }
-
-    #[test]
-    fn trace_context_stands_in_meta_alone_and_once() {
-        let found = |params: &str| {
-            let glance = at(&format!(r#"{{"id":1,"method":"a","params":{params}}}"#));
-            assert_eq!(glance.method(), Some("a"), "{params}");
-            (glance.traceparent().map(str::to_owned), glance.tracestate().map(str::to_owned))
-        };
-        let is = |parent: Option<&str>, state: Option<&str>| {
-            (parent.map(str::to_owned), state.map(str::to_owned))
-        };
-        let both = r#"{"_meta":{"progressToken":1,"traceparent":"p","tracestate":"\u0073"}}"#;
-        assert_eq!(found(both), is(Some("p"), Some("s")));
-        assert_eq!(found(r#"{"_meta":{"traceparent":5,"tracestate":"s"}}"#), is(None, Some("s")));
-        for nothing in [
-            r#"{"traceparent":"p"}"#,
-            r#"{"arguments":{"_meta":{"traceparent":"p"}}}"#,
-            r#"{"_meta":{"x":{"traceparent":"p"}}}"#,
-            r#"{"_meta":"traceparent"}"#,
-            r#"{"_meta":{"traceparent":"p","traceparent":"q","tracestate":"s"}}"#,
-            r#"{"_meta":{"traceparent":"p"},"_meta":{"traceparent":"p"}}"#,
-        ] {
-            assert_eq!(found(nothing), is(None, None), "{nothing}");
-        }
-    }
-
-    #[test]
-    fn glance_at_a_prefix_has_no_id() {
-        let prefix = r#"{"id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":"bé"#;
-        for cut in [0, 1] {
-            let bytes = Bytes::copy_from_slice(&prefix.as_bytes()[..prefix.len() - cut]);
-            let glance = Glance::at_prefix(&bytes);
-            assert_eq!(seen(&glance), (None, Some("tools/call"), Some("x")));
-        }
-        let wrong = Bytes::from_static(br#"{"method":"a" "b"#);
-        assert_eq!(seen(&Glance::at_prefix(&wrong)), (None, None, None));
-    }
-}
+mod tests;

@@ -221,6 +221,44 @@ async fn h08_ambiguous_lists() {
     }
 }
 
+/// H08: what is no message might be read as the list that was asked for.
+#[tokio::test]
+async fn h08_lists_that_are_no_messages() {
+    let world = world().await;
+    let hidden = r#"[{"name":"debug_canary"}]"#;
+    for body in [
+        format!(r#"{{"tools":{hidden}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"tools":{hidden}}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"data":{{"tools":{hidden}}}}}"#),
+        format!(r#"[{{"jsonrpc":"2.0","id":1,"result":{{"tools":[]}}}},{{"tools":{hidden}}}]"#),
+        format!("[{hidden}]"),
+        hidden.to_owned(),
+    ] {
+        world.upstream.next(Reply::json(&body));
+        assert_bad_gateway(&body, &ask(&world).send().await);
+        for call in [ask(&world), listen(&world)] {
+            let (seen, is_whole) = heard(&world, call, &[&format!("data: {body}\n\n")]).await;
+            assert_eq!((&*seen, is_whole), ("", false), "{body}");
+        }
+        world.upstream.next(Reply::with(500, &[JSON], &body));
+        let response = ask(&world).send().await;
+        assert_eq!((response.status, &*response.text()), (500, ""), "{body}");
+    }
+    // What says nothing shows nothing, and what is a message is none of these.
+    for body in [
+        "{}",
+        r#"{"jsonrpc":"2.0"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"},"more":1}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]},"more":1}"#,
+    ] {
+        world.upstream.next(Reply::json(body));
+        assert_eq!(ask(&world).send().await.text(), body);
+        let (seen, is_whole) = heard(&world, listen(&world), &[&format!("data: {body}\n\n")]).await;
+        assert_eq!((seen, is_whole), (format!("data: {body}\n\n"), true));
+    }
+}
+
 /// H11: wherever a stream is cut, the same comes out.
 #[tokio::test]
 async fn h11_streams_in_single_bytes() {

@@ -1,6 +1,7 @@
 //! Lists leave out what their reader may not use, whichever way they come.
 
 mod answers;
+mod joined;
 mod readers;
 mod streams;
 

@@ -4,6 +4,7 @@
 //! by the same look at all streams is waited for first: the witness.
 
 mod expiry;
+mod listening;
 mod refresh;
 mod revocation;
 

@@ -73,9 +73,9 @@ def lost(kind, transport, bench):
 def ended_cleanly(bench):
     """On the wire: the last chunk, no sooner than the token's end, and then a 401."""
     with short_lived(bench, "sse") as gateway:
-        token = bench.hasty.token(gateway.url, "notes.read")
         begun = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=LIFETIME + SKEW + 5)
+        token = bench.hasty.token(gateway.url, "notes.read")
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=LIFETIME + SKEW + 15)
         connection.request("GET", gateway.path, headers={"Authorization": f"Bearer {token}", "Accept": ACCEPT})
         response = connection.getresponse()
         expect(response.status == 200, f"the stream was answered {response.status}")
@@ -85,8 +85,9 @@ def ended_cleanly(bench):
         connection.close()
         expect(b"event: endpoint" in events, f"the stream began with {events[:200]!r}")
         expect(events.endswith((b"\n\n", b"\r\n\r\n")), f"the stream ended inside an event: {events[-200:]!r}")
+        # Its times are whole seconds; a slow machine takes its time to ask and to hear.
         end = LIFETIME + SKEW
-        expect(end - 1.5 < lasted < end + 2, f"the stream lasted {lasted:.1f} s, its token {LIFETIME} s")
+        expect(end - 1.2 < lasted < end + 10, f"the stream lasted {lasted:.1f} s, its token {LIFETIME} s")
         expect_refusal(post(gateway.url, token), 401, ['error="invalid_token"'])
 
 

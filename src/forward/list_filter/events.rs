@@ -7,11 +7,11 @@
 //! 3. An event passes as soon as it is whole; one that is too long, or cannot be understood, ends
 //!    the stream.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{FilterError, ListFilter};
+use super::{FilterError, ListFilter, asked::AskedLists};
 use crate::{
     forward::event_stream::{EventError, EventScanner, lines, without_bom, without_end},
     jsonrpc::message::MessageFault,
@@ -58,6 +58,11 @@ impl EventFilter {
     #[must_use]
     pub fn within(self, room: &Room) -> Self {
         Self { charge: Some(room.nothing()), ..self }
+    }
+
+    /// Others ask there for what is answered on this stream, from now on.
+    pub(in crate::forward) fn join(&mut self, elsewhere: Arc<AskedLists>) {
+        self.filter.join(elsewhere);
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), FilterError> {

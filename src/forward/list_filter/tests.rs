@@ -61,6 +61,35 @@ pub(super) fn hides_x() -> ListFilter {
     stream(denies_x())
 }
 
+#[test]
+fn answer_elsewhere_is_for_who_asked_with_its_id() {
+    let of = |asked| {
+        let scope = Some("read");
+        filter(Asking { settings: denies_x(), scope, seconds_left: None, asked })
+    };
+    let (long, short) = (format!("\"{}\"", "a".repeat(257)), format!("\"{}\"", "b".repeat(256)));
+    let asked: Vec<_> = [&*long, &*short, "1", "1"].map(|id| (id, ListKind::Tools)).to_vec();
+    let asking = of(&asked);
+    let mut stream = of(&[]);
+    let no_list = |id: &str| format!(r#"{{"result":{{"tools":1}},"id":{id}}}"#);
+    let lists = Arc::<AskedLists>::default();
+    stream.join(Arc::clone(&lists));
+    untouched(&stream, &no_list("1"));
+    lists.note(&asking);
+    for id in [&*short, "1", " 1 "] {
+        refused(&stream, &no_list(id));
+        refused(&stream, &format!("[{},{}]", no_list("2"), no_list(id)));
+    }
+    for id in [&*long, "\"1\"", "1.0", "2", "null"] {
+        untouched(&stream, &no_list(id));
+    }
+    let many: Vec<_> = (100..100 + asked::MAX_LISTS).map(|id| id.to_string()).collect();
+    let many: Vec<_> = many.iter().map(|id| (&**id, ListKind::Tools)).collect();
+    lists.note(&of(&many));
+    untouched(&stream, &no_list("1"));
+    refused(&stream, &no_list("100"));
+}
+
 fn passed(filter: &ListFilter, message: &str) -> String {
     let filtered = filter.json(message.as_bytes()).unwrap();
     filtered.map_or_else(|| message.into(), |bytes| String::from_utf8(bytes.to_vec()).unwrap())

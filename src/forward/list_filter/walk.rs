@@ -1,17 +1,19 @@
 //! The walk over a message: it finds the lists and notes what must change.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use super::{Exchange, FilterError, ListKind, RequestId, edits::Edits, item::Item};
+use super::{FilterError, ListFilter, ListKind, RequestId, View, edits::Edits, item::Item};
 use crate::jsonrpc::{
     message::MessageFault,
     names::Names,
-    scanner::{Kind, Scanner},
+    scanner::{Fault, Kind, Scanner},
 };
 
 /// Walks over one body.
-pub(super) struct Walk<'e> {
-    exchange: &'e Exchange,
+pub(super) struct Walk<'f> {
+    filter: &'f ListFilter,
+    /// Of whoever asked for the message at hand.
+    view: Arc<View>,
     edits: Edits,
 }
 
@@ -21,6 +23,8 @@ struct Envelope<'t> {
     id: Option<&'t str>,
     /// Whether it is something else than a result.
     is_other: bool,
+    /// Whether it has members that no message needs.
+    has_more: bool,
     result: Option<Found>,
 }
 
@@ -43,10 +47,11 @@ struct Hints {
     is_expected: bool,
 }
 
-impl<'e> Walk<'e> {
+impl<'f> Walk<'f> {
     /// What must change in a body: a message, or an array of them.
-    pub(super) fn read(exchange: &'e Exchange, text: &str) -> Result<Edits, FilterError> {
-        let mut walk = Self { exchange, edits: Edits::default() };
+    pub(super) fn read(filter: &'f ListFilter, text: &str) -> Result<Edits, FilterError> {
+        let view = Arc::clone(&filter.view);
+        let mut walk = Self { filter, view, edits: Edits::default() };
         let mut scanner = Scanner::passing_halves(text);
         if scanner.kind()? == Kind::Array {
             scanner.array(|scanner| walk.message(scanner))?;
@@ -61,6 +66,7 @@ impl<'e> Walk<'e> {
         if scanner.kind()? != Kind::Object {
             return invalid("a message is no object");
         }
+        let noted = self.turn_to_asker(scanner);
         let mut envelope = Envelope::default();
         members(scanner, &ENVELOPE, |scanner, name| {
             match name {
@@ -70,20 +76,37 @@ impl<'e> Walk<'e> {
                     envelope.is_other = true;
                     scanner.skip_value()?;
                 }
-                _ => scanner.skip_value()?,
+                "jsonrpc" => scanner.skip_value()?,
+                _ => {
+                    envelope.has_more = true;
+                    scanner.skip_value()?;
+                }
             }
             Ok(())
         })?;
-        let Some(found) = envelope.result else { return Ok(()) };
+        let Some(found) = envelope.result else {
+            // Whoever reads a list in it reads what nobody filtered.
+            let is_none = envelope.has_more && !envelope.is_other;
+            return if is_none { invalid("neither result, error nor method") } else { Ok(()) };
+        };
         if envelope.is_other {
             return invalid("a result that is something else as well");
         }
         let id = envelope.id.and_then(RequestId::read);
-        let mut asked = self.exchange.asked.iter().filter(|(asked, _)| Some(asked) == id.as_ref());
-        if asked.any(|(_, kind)| !found.is_object || found.no_lists.contains(kind)) {
+        let asked = self.filter.asked.iter().filter(|(asked, _)| Some(asked) == id.as_ref());
+        let mut kinds = asked.map(|(_, kind)| *kind).chain(noted);
+        if kinds.any(|kind| !found.is_object || found.no_lists.contains(&kind)) {
             return invalid("the list that was asked for is no array");
         }
         Ok(())
+    }
+
+    /// Filters the message that comes next for whoever asked for it, and says for which list that
+    /// was, where others ask for what is answered here.
+    fn turn_to_asker(&mut self, scanner: &Scanner<'_>) -> Option<ListKind> {
+        let (view, kind) = self.filter.elsewhere.as_ref()?.asker(|| id_ahead(scanner.clone()));
+        self.view = view.unwrap_or_else(|| Arc::clone(&self.filter.view));
+        kind
     }
 
     fn result(&mut self, scanner: &mut Scanner<'_>) -> Result<Found, FilterError> {
@@ -101,8 +124,8 @@ impl<'e> Walk<'e> {
                     found.no_lists.push(kind);
                     scanner.skip_value()?;
                 }
-                (Some(kind), _) if self.exchange.concerns(kind) => {
-                    is_filtered |= self.exchange.sight.filters(kind.object());
+                (Some(kind), _) if self.view.concerns(kind) => {
+                    is_filtered |= self.view.sight.filters(kind.object());
                     self.list(scanner, kind)?;
                 }
                 (None, "cacheScope") => hints.scope = Some(span(scanner)?),
@@ -136,7 +159,7 @@ impl<'e> Walk<'e> {
             None => {}
         }
         let Some((place, ttl)) = hints.ttl else { return };
-        match (ttl, self.exchange.milliseconds_left()) {
+        match (ttl, self.view.milliseconds_left()) {
             (None, _) => self.edits.replace(place, "0"),
             (Some(ttl), Some(left)) if ttl > left => {
                 self.edits.replace(place, format!("{left:.0}"));
@@ -155,15 +178,15 @@ impl<'e> Walk<'e> {
                 return invalid("an item of a list is no object");
             }
             let start = scanner.position();
-            let item = Item::read(scanner, kind, self.exchange.annotates(kind))?;
+            let item = Item::read(scanner, kind, self.view.annotates(kind))?;
             let end = scanner.position();
-            if !self.exchange.hides(kind, &item.key) {
+            if !self.view.hides(kind, &item.key) {
                 if let Some(from) = hidden_from.take() {
                     self.edits.cut(from..start);
                 }
                 is_any_kept = true;
-                if self.exchange.annotates(kind) {
-                    let needed = self.exchange.sight.needed_scopes(&item.key);
+                if self.view.annotates(kind) {
+                    let needed = self.view.sight.needed_scopes(&item.key);
                     item.annotate(&needed.unwrap_or_default(), &mut self.edits)?;
                 }
             } else if is_any_kept {
@@ -180,6 +203,19 @@ impl<'e> Walk<'e> {
         }
         Ok(())
     }
+}
+
+/// The `id` of the message that comes next; what is wrong with it is found when it is read.
+fn id_ahead(mut scanner: Scanner<'_>) -> Option<RequestId> {
+    let mut id = None;
+    let read: Result<(), Fault> = scanner.object(|scanner, name| {
+        let value = scanner.value()?;
+        if name.is("id") {
+            id = RequestId::read(value);
+        }
+        Ok(())
+    });
+    read.ok().and(id)
 }
 
 /// Reads an object of whose members the known ones must not be mistaken.

@@ -69,6 +69,8 @@ pub(super) enum End {
     Inactive,
     /// The key that verified it is gone from the key set.
     KeyRemoved,
+    /// Nothing is known against it, but lists are to be filtered that its streams carry unread.
+    ListsToFilter,
     /// What it grants is less than what the stream needs.
     ScopesMissing,
     /// The authorization server says of it what is not acceptable here.
@@ -302,6 +304,7 @@ impl End {
             Self::Expired => "token_expired",
             Self::Inactive => "token_inactive",
             Self::KeyRemoved => "key_removed",
+            Self::ListsToFilter => "lists_to_filter",
             Self::ScopesMissing => "insufficient_scope",
             Self::Unacceptable => "token_unacceptable",
         }

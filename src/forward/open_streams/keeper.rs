@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
-    OpenStreams,
+    Entry, OpenStreams, Unread,
     held_token::{End, HeldToken, Moment, Outlook, Reach},
 };
 use crate::oauth::{ClientId, Subject};
@@ -72,7 +72,7 @@ impl OpenStreams {
         let mut round = Round { moment, ended: Vec::new(), due: Vec::new(), left };
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            shard.retain(|_, entry| match round.end_of(&entry.newest, entry.reach) {
+            shard.retain(|_, entry| match round.end_of(entry) {
                 Some(end) => {
                     let (signal, held) = (entry.ended.clone(), Arc::clone(&entry.newest));
                     round.ended.push(Ended { signal, streams: entry.streams, held, end });
@@ -134,12 +134,16 @@ impl OpenStreams {
 
 impl Round {
     /// Whether and why streams of this token end.
-    fn end_of(&mut self, held: &Arc<HeldToken>, reach: Reach) -> Option<End> {
+    fn end_of(&mut self, entry: &Entry) -> Option<End> {
+        let (held, reach) = (&entry.newest, entry.reach);
         match held.look(self.moment) {
             Outlook::Over(end) => Some(end),
             // What a subscription was let in for was judged message by message, once: it asks anew.
             Outlook::Good { grants_less: true, .. } if reach == Reach::Stream => {
                 Some(End::ScopesMissing)
+            }
+            Outlook::Good { .. } if entry.unread == Unread::ListsToFilter => {
+                Some(End::ListsToFilter)
             }
             Outlook::Good { is_due, left, .. } => {
                 self.left = self.left.min(left);

@@ -10,7 +10,7 @@
 //! 4. Never arguments, tokens, fields or bodies; of the URI of a resource no userinfo and no query.
 //!
 //! Where a route has no rules, bodies are not read strictly; one that says nothing in one way only
-//! has no operation in its line.
+//! has no operation in its line, nor has one that is streamed: its end may say something else.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -154,6 +154,33 @@ async fn allowed_request_is_one_line_with_every_field() {
     assert_eq!(line.get("reason"), None);
 }
 
+/// Whatever came in the same piece as the beginning of a body that is streamed, and whatever did not.
+#[tokio::test]
+async fn line_names_the_operation_of_a_body_of_any_length() {
+    let logged = Logged::start("").await;
+    let token = logged.mint(|claims| claims);
+    for length in [1_000, 65_000, 65_536, 65_537, 66_000, 80_000, 200_000] {
+        let call = |filler: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add","arguments":{{"x":"{filler}"}}}}}}"#
+            )
+        };
+        let body = call(&"x".repeat(length - call("").len()));
+        assert_eq!(body.len(), length);
+        let line = logged.line(logged.post(&body).bearer(&token)).await;
+        let named = (&line["rpc_method"], &line["rpc_name"]);
+        assert_eq!(named, (&json!("tools/call"), &json!("add")), "{length}");
+    }
+    let behind = format!("{}{}", call_behind("x"), " ".repeat(80_000));
+    let line = logged.line(logged.post(&behind).bearer(&token)).await;
+    assert_eq!((&line["rpc_method"], &line["rpc_name"]), (&Value::Null, &Value::Null), "{line}");
+}
+
+/// A message, and something behind its end.
+fn call_behind(more: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add"}}}}{more}"#)
+}
+
 #[tokio::test]
 async fn refusal_says_what_would_cure_it() {
     let logged = Logged::start("").await;

@@ -110,7 +110,7 @@ fn an_event_is_bounded() {
     let mut pushed = (0..8).map(|_| filter.push(&piece));
     assert_eq!(pushed.find(Result::is_err), Some(Err(EventError::TooLong)));
     let mut at_once =
-        format!("data: {{\"a\":\"{}\"}}\n\n", "a".repeat(MAX_EVENT_BYTES)).into_bytes();
+        format!("data: {{\"method\":\"{}\"}}\n\n", "a".repeat(MAX_EVENT_BYTES)).into_bytes();
     assert_eq!(EventFilter::new(hides_x()).push(&at_once), Err(EventError::TooLong));
     at_once.drain(20..60);
     assert_eq!(EventFilter::new(hides_x()).push(&at_once).unwrap().len(), at_once.len());
