@@ -104,10 +104,10 @@ metrics! {
     /// Seconds an introspection or userinfo request took.
     introspection_duration: HistogramVec =
         "gatehouse_introspection_duration_seconds" ["authorization_server"],
-    /// Whether an authorization server leaves introspection and userinfo requests unanswered, and is
-    /// sent one a second until it answers: 1, else 0.
-    authorization_server_suspended: IntGaugeVec =
-        "gatehouse_authorization_server_suspended" ["authorization_server"],
+    /// 1 when an authorization server left the last five introspection or userinfo requests
+    /// unanswered, else 0.
+    authorization_server_silent: IntGaugeVec =
+        "gatehouse_authorization_server_silent" ["authorization_server"],
     /// Fetches of key sets, by how they ended: `changed`, `unchanged`, `unusable` (the old goes on),
     /// `error`, `timeout`.
     jwks_refreshes: IntCounterVec =

@@ -11,7 +11,7 @@
 //!    the server answers as `iss` is judged.) The listed servers that can be asked are asked in the
 //!    listed order, one after the other: naming them on the route is the consent. The first that
 //!    says "active" decides, and no other is asked when its word is then not good enough here.
-//!    Nobody knows it: invalid. Nobody knows it and one could not answer: unavailable.
+//!    A server that leaves questions unanswered is asked after the others. Nobody knows it: invalid. Nobody knows it and one could not answer: unavailable.
 //! 4. Where nobody can be asked, such a token is refused by the check of a JWT that it is not.
 //! 5. What is remembered comes first: a listed server's fresh "active" decides before anybody is
 //!    asked, so that a dead server costs the tokens of another nothing. Nothing is ever remembered
@@ -92,7 +92,11 @@ impl Authenticator {
             0 | 1 => Reason::NobodyElse,
             _ => Reason::OneOfSeveral,
         };
-        for server in self.asked() {
+        // One that leaves questions unanswered comes last: the others' tokens need not wait for it.
+        let is_silent = |server: &&Arc<AuthorizationServer>| server.is_silent();
+        let prompt = self.asked().filter(|server| !is_silent(server));
+        let in_turn: Vec<_> = prompt.chain(self.asked().filter(is_silent)).collect();
+        for server in in_turn {
             let knowledge = find_out(server, (token, digest), reason, asker).await;
             match knowledge {
                 Knowledge::Inactive => {}

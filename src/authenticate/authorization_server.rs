@@ -11,8 +11,8 @@
 //! What a token may do is not its business, nor which server a token belongs to.
 
 mod asking;
-mod breaker;
 mod search;
+mod silence;
 mod unavailable;
 
 use std::{
@@ -23,7 +23,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::breaker::Breaker;
+use self::silence::Silence;
 pub use self::unavailable::Unavailable;
 use super::{
     asker::Asker,
@@ -62,7 +62,7 @@ pub struct AuthorizationServer {
     verifier: Option<Arc<JwtVerifier>>,
     cache: TokenCache,
     flights: Flights<Knowledge>,
-    breaker: Breaker,
+    silence: Silence,
     all_inactive_so_far: AtomicU32,
     needs_whole_document: bool,
     /// Ends the search for metadata when nobody needs the server any more.
@@ -108,7 +108,7 @@ impl Drop for AuthorizationServer {
     fn drop(&mut self) {
         // Nobody asks for a successor's number in between: it is set whenever it is read.
         self.metrics.entries.set(0);
-        self.metrics.suspended.set(0);
+        self.metrics.silent.set(0);
     }
 }
 
@@ -164,7 +164,7 @@ impl AuthorizationServer {
             discovered: ArcSwapOption::empty(),
             last_failure: ArcSwapOption::empty(),
             flights: Flights::default(),
-            breaker: Breaker::default(),
+            silence: Silence::default(),
             all_inactive_so_far: AtomicU32::new(0),
             needs_whole_document,
             _search: gone.clone().drop_guard(),
@@ -273,7 +273,7 @@ impl AuthorizationServer {
         let verified = self.verifier.as_ref().map_or(0, |verifier| verifier.cached());
         let entries = self.cache.len().saturating_add(verified);
         self.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-        self.metrics.suspended.set(self.breaker.is_open().into());
+        self.metrics.silent.set(self.is_silent().into());
     }
 
     /// What is known of a token without asking anybody; `None` when it must be found out.
@@ -312,6 +312,11 @@ impl AuthorizationServer {
     /// Whether the key that verified a token has been taken from the key set.
     pub(super) fn has_withdrawn_key_of(&self, token: &TokenDigest) -> bool {
         self.verifier.as_ref().is_some_and(|verifier| verifier.has_lost_key_of(token))
+    }
+
+    /// Whether it leaves questions unanswered.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silence.is_silent()
     }
 
     /// Whether tokens that do not say whose they are can be asked about here.

@@ -298,7 +298,6 @@ fn blamed(rejection: &Rejection) -> Option<String> {
         | Unavailable::Lost
         | Unavailable::NoTokenEndpoint
         | Unavailable::NotYet
-        | Unavailable::Suspended
         | Unavailable::TokenRequest(_)
         | Unavailable::TooMany
         | Unavailable::Userinfo(_) => "access_tokens",

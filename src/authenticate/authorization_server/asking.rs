@@ -3,7 +3,7 @@
 //! 1. A token is asked about at most once at a time; see
 //!    [`token_cache`](crate::authenticate::token_cache).
 //! 2. No source has more than its share of the questions under way.
-//! 3. A server that leaves questions unanswered is asked less ([`breaker`](super::breaker)).
+//! 3. Whether it leaves questions unanswered is noted ([`silence`](super::silence)).
 //! 4. Answers are remembered, failures never. While the server fails an older answer may serve
 //!    (`stale_if_error`).
 
@@ -46,9 +46,6 @@ impl AuthorizationServer {
             let knowledge = await_answer(answer).await;
             self.note(&knowledge, since, true);
             return self.or_stale(knowledge, &digest);
-        }
-        if !self.breaker.admits(self.clock.instant()) {
-            return self.or_stale(Knowledge::Unavailable(Unavailable::Suspended), &digest);
         }
         // Whoever waits for half of the time has as much again for the answer.
         let patience = self.settings.introspection.timeout / 2;
@@ -126,7 +123,7 @@ impl AuthorizationServer {
         let answer = self.put_question(&discovered, &token).await;
         let now = self.clock.instant();
         self.metrics.duration.observe(now.saturating_duration_since(started).as_secs_f64());
-        self.note_answer(&answer, now);
+        self.note_end(&answer);
         let knowledge = match answer {
             Ok(Introspected::Active(facts)) => {
                 self.metrics.active.inc();
@@ -174,18 +171,18 @@ impl AuthorizationServer {
         answer.map_err(|error| Unavailable::Introspection(Arc::new(error)))
     }
 
-    /// Whether it is to be asked on, by how a question ended.
-    fn note_answer(&self, answer: &Result<Introspected, Unavailable>, now: Instant) {
+    /// Notes whether a question ended in time.
+    fn note_end(&self, answer: &Result<Introspected, Unavailable>) {
         let authorization_server = &*self.settings.name;
         if answer.as_ref().is_err_and(is_timeout) {
-            if self.breaker.timed_out(now) {
+            if self.silence.timed_out() {
                 warn!(
                     authorization_server,
-                    "it does not answer: asked once a second until it does"
+                    "it leaves questions unanswered: where a route lists others, it is asked last"
                 );
             }
-        } else if self.breaker.answered() {
-            info!(authorization_server, "it answers again");
+        } else if self.silence.ended_in_time() {
+            info!(authorization_server, "questions to it end in time again");
         }
     }
 
@@ -226,7 +223,6 @@ fn is_timeout(unavailable: &Unavailable) -> bool {
         | Unavailable::Lost
         | Unavailable::NoTokenEndpoint
         | Unavailable::NotYet
-        | Unavailable::Suspended
         | Unavailable::TokenRequest(_)
         | Unavailable::TooMany => false,
     }

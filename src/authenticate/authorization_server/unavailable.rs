@@ -37,12 +37,6 @@ pub enum Unavailable {
     /// Its metadata has not been asked for.
     #[error("its metadata has not been read yet")]
     NotYet,
-    /// It left the last questions unanswered, and this one was not put.
-    #[error(
-        "the last questions ran into introspection.timeout: until it answers again it is asked once \
-         a second"
-    )]
-    Suspended,
     /// Too many questions are under way.
     #[error("too many requests to it are under way")]
     TooMany,
@@ -70,7 +64,6 @@ impl Unavailable {
             | Self::Introspection(_)
             | Self::Lost
             | Self::NoTokenEndpoint
-            | Self::Suspended
             | Self::TokenRequest(_)
             | Self::TooMany
             | Self::Userinfo(_) => false,
