@@ -1,22 +1,24 @@
 //! Reaching an upstream by its name.
 //!
-//! 1. A request that finds an idle connection looks nothing up. Others of one worker look up one
-//!    after the other, and what one has found serves those behind it for a second: a resolver that
-//!    hangs holds one thread, not one for each request.
-//! 2. Where the lookup fails or yields nothing, what it last yielded serves on for a short time:
-//!    long enough for a resolver that restarts, too short for an address to become somebody else's.
+//! 1. A request that finds an idle connection looks nothing up. For the others of one worker there
+//!    is one lookup at a time, which outlives whoever began it, and what it finds serves for a
+//!    second: a resolver that hangs holds one thread, not one for each request.
+//! 2. Where the lookup fails, yields nothing or takes long, what it last yielded serves on for a
+//!    short time: long enough for a resolver that restarts, too short for an address to become
+//!    somebody else's.
 //! 3. A few of its addresses are tried, each for its part of the time, so that a dead one does not
 //!    spend all of it.
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, ToSocketAddrs},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 
@@ -28,10 +30,12 @@ pub(super) struct Dialer {
     /// `host:port`.
     address: Box<str>,
     clock: Arc<dyn Clock>,
-    /// Held by whoever looks it up.
-    turn: tokio::sync::Mutex<()>,
+    /// The lookup under way; held by whoever waits for it, one after the other.
+    under_way: tokio::sync::Mutex<Option<Lookup>>,
     known: Mutex<Option<Known>>,
 }
+
+type Lookup = JoinHandle<io::Result<Vec<SocketAddr>>>;
 
 /// What the name last stood for.
 #[derive(Clone, Debug)]
@@ -42,27 +46,41 @@ struct Known {
 
 impl Dialer {
     pub(super) fn new(address: &str, clock: Arc<dyn Clock>) -> Self {
-        let (turn, known) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self { address: address.into(), clock, turn, known }
+        let (under_way, known) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { address: address.into(), clock, under_way, known }
     }
 
-    /// Connects; `patience` is the time for all addresses together, which the caller keeps.
+    /// Connects; `patience` is the time for all of it, which the caller keeps.
     pub(super) async fn connect(&self, patience: Duration) -> io::Result<TcpStream> {
-        let addresses = match self.known_within(FRESH) {
-            Some(addresses) => addresses,
-            None => self.look_up().await?,
+        let addresses = match self.address.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.addresses().await?,
         };
         reach(&addresses, patience).await
     }
 
+    async fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(addresses) = self.known_within(FRESH) {
+            return Ok(addresses);
+        }
+        let Some(known) = self.known_within(USABLE) else { return self.look_up().await };
+        // Whoever has an address need not wait for another one for long.
+        timeout(PATIENCE, self.look_up()).await.unwrap_or(Ok(known))
+    }
+
     async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
-        let _turn = self.turn.lock().await;
+        let mut under_way = self.under_way.lock().await;
         // Somebody may have found it meanwhile.
         if let Some(addresses) = self.known_within(FRESH) {
             return Ok(addresses);
         }
-        let found = lookup_host(&*self.address).await;
-        self.settle(found.map(|addresses| addresses.take(MAX_ADDRESSES).collect()))
+        let lookup = under_way.get_or_insert_with(|| {
+            let address = self.address.clone();
+            spawn_blocking(move || Ok(address.to_socket_addrs()?.take(MAX_ADDRESSES).collect()))
+        });
+        let found = lookup.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        *under_way = None;
+        self.settle(found)
     }
 
     /// Remembers what was found, or says what serves in its place.
@@ -108,6 +126,8 @@ async fn reach(addresses: &[SocketAddr], patience: Duration) -> io::Result<TcpSt
 const FRESH: Duration = Duration::from_secs(1);
 /// How long what was found serves while nothing can be found.
 const USABLE: Duration = Duration::from_mins(2);
+/// How long who knows an address waits for another one.
+const PATIENCE: Duration = Duration::from_millis(500);
 const MAX_ADDRESSES: usize = 8;
 
 #[cfg(test)]
@@ -170,6 +190,33 @@ mod tests {
         let refused = reach(&[dead], Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         assert!(reach(&[], Duration::from_secs(5)).await.is_err());
+    }
+
+    /// S10: a resolver that hangs has one lookup, however many wait, and what is known serves.
+    #[tokio::test]
+    async fn resolver_that_hangs_has_one_lookup() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (dialer, clock) = dialer("mcp.example:80");
+        let (release, hanging) = std::sync::mpsc::channel();
+        let lookup = spawn_blocking(move || {
+            let _ = hanging.recv();
+            Ok(Vec::new())
+        });
+        let id = lookup.id();
+        *dialer.under_way.lock().await = Some(lookup);
+        for _ in 0..3 {
+            assert!(timeout(Duration::from_millis(10), dialer.connect(PATIENCE)).await.is_err());
+        }
+        dialer.settle(Ok(vec![address])).unwrap();
+        clock.advance(FRESH);
+        for _ in 0..3 {
+            let stream = dialer.connect(Duration::from_secs(5)).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), address);
+        }
+        let under_way = dialer.under_way.lock().await.as_ref().map(JoinHandle::id);
+        assert_eq!(under_way, Some(id), "the same one all the while");
+        release.send(()).unwrap();
     }
 
     #[tokio::test]
