@@ -14,10 +14,7 @@ use super::{
     provider::{self, Cure, Provider},
     token_facts::{Evidence, TokenFacts},
 };
-use crate::{
-    config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings},
-    oauth::ClientId,
-};
+use crate::config::settings::{AccessTokens, AudienceMatch, AuthorizationServerSettings};
 
 /// Why a token is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -210,12 +207,9 @@ pub fn has_audience(facts: &TokenFacts, how: AudienceMatch, audiences: &[Box<str
     how == AudienceMatch::Off || facts.audience.iter().any(|aud| accepts(aud))
 }
 
-/// Refuses what may be an ID token: its audience is its own client (OpenID Connect Core section 2), and
-/// nothing says that it is an access token.
+/// Refuses what may be an ID token.
 fn judge_kind(facts: &TokenFacts) -> Result<(), InvalidToken> {
-    let own_client = facts.client_id.as_ref().map(ClientId::as_str);
-    let is_for_own_client = facts.audience.iter().any(|aud| Some(&**aud) == own_client);
-    if facts.is_surely_access || !is_for_own_client {
+    if facts.is_surely_access {
         return Ok(());
     }
     let detail = "the token is for its own client, as ID tokens are, and has neither scopes nor a type \

@@ -175,12 +175,21 @@ impl JwtVerifier {
             return first;
         }
         let is_unknown = matches!(before, Err(Lack::Unknown));
+        if is_unknown && self.has_expired_by_its_own_word(token) {
+            // Refused with any key: none need be looked for.
+            return first;
+        }
         let demand = self.keys.demand(header.kid.as_ref().filter(|_| is_unknown)).await;
         match self.candidates(&header) {
             Ok(keys) if before.is_ok_and(|before| are_same(&before, &keys)) => first,
             Ok(keys) => self.check(token, digest, &header, keys).await,
             Err(lack) => self.without_key(&lack, demand, &header),
         }
+    }
+
+    fn has_expired_by_its_own_word(&self, token: &BearerToken) -> bool {
+        let latest = self.clock.unix_seconds() - self.settings.clock_skew.as_secs_f64();
+        compact::unverified_expiry(token.expose()).is_some_and(|exp| exp <= latest)
     }
 
     /// The keys that may have signed a token.

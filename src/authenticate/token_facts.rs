@@ -45,7 +45,7 @@ pub struct TokenFacts {
     /// What it is, when it is no access token.
     pub other_type: Option<Box<str>>,
     /// Whether something says that it is an access token: the authorization server that was asked, a
-    /// type, or scopes.
+    /// type, scopes, or an audience that is no client of its own.
     pub is_surely_access: bool,
     /// A digest of (issuer, subject, client).
     pub principal: Principal,

@@ -45,8 +45,20 @@ pub(super) fn read(
         Some(kind) => Some(kind),
         None => other_type(&claims, says_access),
     };
-    let is_surely_access = says_access || claims.first(&rules.claims.scope).is_some();
+    let is_surely_access = says_access
+        || !facts.scope.is_empty()
+        || !is_for_own_client(&claims, rules).map_err(JwtFault::Claims)?;
     Ok(TokenFacts { other_type, is_surely_access, evidence: Evidence::Signature, ..facts })
+}
+
+/// Whether all that it is for are clients it was issued to, as it is with ID tokens (OpenID Connect
+/// Core section 2).
+fn is_for_own_client(claims: &Claims, rules: &Rules) -> Result<bool, ClaimError> {
+    let audience = claims.strings("aud")?.unwrap_or_default();
+    let names = rules.claims.client_id.iter().map(AsRef::as_ref).chain(["azp"]);
+    let clients: Vec<&str> = names.filter_map(|name| claims.string(name).ok().flatten()).collect();
+    let is_own = |aud: &_| clients.contains(aud);
+    Ok(!audience.is_empty() && audience.iter().all(is_own))
 }
 
 fn says_access(claims: &Claims, header: &Header) -> Result<bool, ClaimError> {

@@ -205,7 +205,7 @@ impl KeySetSource {
     }
 
     async fn refresh(&self) {
-        let Some(url) = self.schedule().begin() else { return };
+        let Some(url) = self.schedule().begin(self.clock.instant()) else { return };
         self.due_millis.store(u64::MAX, Ordering::Relaxed);
         let answer = self.fetch.fetch(&url).await;
         let now = self.clock.instant();

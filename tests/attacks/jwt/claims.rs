@@ -167,9 +167,10 @@ async fn plain_id_tokens_are_refused_where_clients_are_audiences() {
             claims[name] = value;
             claims
         };
-        for access in
-            [with("scope", json!("a")), with("scope", json!("")), with("typ", json!("Bearer"))]
-        {
+        for other in [with("scope", json!("")), with("client_id", json!("other"))] {
+            assert_eq!(call(&world, &plain(&other)).await.status, 401, "{matched} {other}");
+        }
+        for access in [with("scope", json!("a")), with("typ", json!("Bearer"))] {
             assert_answered(&call(&world, &plain(&access)).await);
         }
         let typed = key.token_with(&json!({"typ": "at+jwt"}), &id_token);

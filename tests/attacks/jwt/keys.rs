@@ -13,6 +13,8 @@ use std::{
 use gatehouse::clock::ManualClock;
 use serde_json::{Value, json};
 
+use gatehouse::clock::Clock as _;
+
 use super::{NOT_VALID, all_refused_in_time, call, claims, with_clock};
 use crate::harness::{
     NOTES, Parties, assert_answered,
@@ -168,6 +170,32 @@ async fn rotation_under_attack_sends_nobody_to_a_login() {
         assert_answered(&call(&world, &good).await);
         assert_answered(&call(&world, &key.token(&claims(&world))).await);
     }
+}
+
+/// A token that says itself that it is over is refused by any key: whoever holds one is sent to log
+/// in, however many unknown keys others name.
+#[tokio::test]
+async fn expired_tokens_of_keys_that_are_gone_are_refused_at_once() {
+    let (key, gone) = (SigningKey::generate("ES256"), SigningKey::generate("ES256").named("gone"));
+    let clock = Arc::new(ManualClock::new());
+    let world = with_clock(&clock, &[key.jwk()]).await;
+    let junk = gone.named("junk").token(&claims(&world));
+    assert_eq!(call(&world, &junk).await.status, 401, "the budget is spent");
+    let over = |seconds: i64| {
+        let mut claims = claims(&world);
+        claims["exp"] = json!(crate::harness::token::now() - seconds);
+        gone.token(&claims)
+    };
+    world.assert_invalid_token(&call(&world, &over(60)).await, NOT_VALID);
+    assert_eq!(call(&world, &over(-60)).await.status, 429, "it may be good by a new key");
+    // Of a name that keeps coming it is known after the next fetch, and stays so.
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(30));
+        let other = gone.named(&format!("{:?}", clock.instant())).token(&claims(&world));
+        assert_eq!(call(&world, &other).await.status, 401, "this one is looked for");
+        assert_eq!(call(&world, &over(-600)).await.status, 401);
+    }
+    assert_eq!(world.upstream.bytes_received(), 0);
 }
 
 /// I25, MOBULA #28: an answer without keys neither replaces good ones nor opens the budget.

@@ -1,7 +1,7 @@
 //! When the keys are fetched next, and who may have them fetched sooner.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Schedule {
     lost: Vec<KeyId>,
     missing: MissingKeys,
     postponed: Postponed,
+    /// When the last fetch began.
+    began: Option<Instant>,
 }
 
 /// What becomes of a wish for a sooner fetch.
@@ -46,28 +48,32 @@ pub(super) enum Wish {
     Postponed,
 }
 
-/// Names that came while the budget was spent.
+/// Names that came while the budget was spent, and when they first did.
 #[derive(Debug, Default)]
 struct Postponed {
-    /// Since the last fetch.
-    since: HashSet<TokenDigest>,
-    /// Before it: a name that is not in the set that it brought is in none.
-    before: HashSet<TokenDigest>,
+    since: HashMap<TokenDigest, Instant>,
+    /// When the last fetch began that brought a set: a name that came before and is not in the set
+    /// has been looked for.
+    looked: Option<Instant>,
 }
 
 impl Postponed {
-    /// Whether a name came before the last fetch; if not, it has come now.
-    fn came_before(&mut self, kid: &KeyId) -> bool {
+    /// Whether a name has been looked for since it first came; if it has not come, it has now.
+    fn was_looked_for(&mut self, kid: &KeyId, now: Instant) -> bool {
         let digest = missing::digest(kid);
-        // Beyond that names are not told apart, and each is as if it came for the first time.
-        if self.since.len() < MAX_POSTPONED {
-            self.since.insert(digest);
+        if let Some(since) = self.since.get(&digest) {
+            return self.looked.is_some_and(|looked| *since < looked);
         }
-        self.before.contains(&digest)
-    }
-
-    fn fetched(&mut self) {
-        self.before = std::mem::take(&mut self.since);
+        if self.since.len() >= MAX_POSTPONED {
+            self.since.retain(|_, since| now.saturating_duration_since(*since) < POSTPONED_FOR);
+        }
+        // No name stays by being the first: the map's order is nobody's to choose.
+        let victim = (self.since.len() >= MAX_POSTPONED).then(|| self.since.keys().next().copied());
+        if let Some(victim) = victim.flatten() {
+            self.since.remove(&victim);
+        }
+        self.since.insert(digest, now);
+        false
     }
 }
 
@@ -98,6 +104,7 @@ impl Schedule {
             lost: Vec::new(),
             missing: MissingKeys::default(),
             postponed: Postponed::default(),
+            began: None,
         }
     }
 
@@ -137,7 +144,8 @@ impl Schedule {
         let may_use_bonus = is_new && self.bonus == Bonus::Earned;
         if !(is_cool || may_use_bonus) {
             // What a key that is there does not verify is not good by it, newer ones or not.
-            let is_settled = kid.is_none_or(|kid| !is_new || self.postponed.came_before(kid));
+            let is_settled =
+                kid.is_none_or(|kid| !is_new || self.postponed.was_looked_for(kid, now));
             return if is_settled { Wish::InVain } else { Wish::Postponed };
         }
         *last = Some(now);
@@ -158,8 +166,9 @@ impl Schedule {
     }
 
     /// A fetch begins, from here.
-    pub(super) fn begin(&mut self) -> Option<Url> {
+    pub(super) fn begin(&mut self, now: Instant) -> Option<Url> {
         self.is_under_way = self.url.is_some();
+        self.began = Some(now);
         self.url.clone()
     }
 
@@ -174,7 +183,7 @@ impl Schedule {
     /// A fetch brought a set with this lifetime; says when the next one is due.
     pub(super) fn succeed(&mut self, url: &Url, now: Instant, lifetime: Duration) -> Instant {
         self.pause = FIRST_PAUSE;
-        self.postponed.fetched();
+        self.postponed.looked = self.began;
         self.end(url, now + lifetime.saturating_sub((lifetime / 10).min(LONGEST_PAUSE)))
     }
 
@@ -196,7 +205,8 @@ impl Schedule {
     }
 }
 
-/// Names kept apart while the budget is spent.
-const MAX_POSTPONED: usize = 256;
+/// Names kept apart while the budget is spent, and for how long at most where there are so many.
+const MAX_POSTPONED: usize = 4096;
+const POSTPONED_FOR: Duration = Duration::from_mins(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
