@@ -245,6 +245,10 @@ fn objects<'a>(method: &str, message: &Message<'a>) -> Result<Vec<Object<'a>>, M
     if named.is_some() && name.is_some() && uri.is_some() {
         return Err(invalid("both params.name and params.uri"));
     }
+    let named_bytes: usize = params.subscriptions.iter().map(|uri| uri.value().len()).sum();
+    if named_bytes > MAX_SUBSCRIBED_BYTES {
+        return Err(invalid("more than 64 KiB of URIs to subscribe to"));
+    }
     let subscribed = params.subscriptions.iter();
     let subscribed = subscribed.map(|uri| Object { kind: ObjectKind::Resource, name: uri.value() });
     Ok(named.into_iter().chain(subscribed).collect())
@@ -261,6 +265,17 @@ fn completion<'a>(message: &Message<'a>) -> Result<Object<'a>, MessageFault> {
     };
     Ok(Object { kind, name: name.value() })
 }
+
+/// Whether every reader takes a body for the same JSON text; without a type it is for the server to
+/// say.
+pub fn is_plain_json(headers: &HeaderMap) -> bool {
+    let has_none = !headers.contains_key(http::header::CONTENT_TYPE)
+        && !headers.contains_key(http::header::CONTENT_ENCODING);
+    has_none || check_media_type(headers).is_ok()
+}
+
+/// Every one of them is read in several ways.
+const MAX_SUBSCRIBED_BYTES: usize = 64 * 1024;
 
 /// RFC 9110 section 8.3: one field, `application/json`, no other charset than UTF-8, no coding.
 fn check_media_type(headers: &HeaderMap) -> Result<(), OperationError> {

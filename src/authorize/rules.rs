@@ -150,9 +150,15 @@ impl Rules {
             }),
         });
         let is_unlisted = matching.is_empty() && object.kind == ObjectKind::Tool;
-        if let Some(when_denied) = self.settings.unlisted_tools.filter(|_| is_unlisted) {
-            finding.fault = Some(Fault::Denied);
-            finding.decided_by = Some(DecidedBy { pattern: None, when_denied });
+        // Denied openly, unlisted tools would tell which are hidden: these look like them.
+        let is_hidden = object.kind == ObjectKind::Tool
+            && finding.decided_by.as_ref().is_some_and(|by| by.when_denied == WhenDenied::Hide);
+        let look = self.settings.unlisted_tools;
+        let look = look.filter(|look| is_unlisted || (is_hidden && *look != WhenDenied::Hide));
+        if let Some(when_denied) = look {
+            let decided_by = Some(DecidedBy { pattern: None, when_denied });
+            let fault = Some(Fault::Denied);
+            return Finding { fault, decided_by, ..Finding::default() };
         }
         finding
     }
@@ -178,6 +184,10 @@ impl Rules {
 
     /// Whether a list leaves an object out for this caller; `is_anonymous`: one without a token.
     pub fn hides(&self, object: &Object<'_>, holder: Holder<'_>, is_anonymous: bool) -> bool {
+        // Nobody is let through to it, and it is not worth reading in all ways.
+        if object.kind == ObjectKind::Resource && object.name.len() > uri::MAX_BYTES {
+            return self.filter_lists(is_anonymous) != FilterLists::Off;
+        }
         let finding = self.judge(object, holder, Arguments::Listed);
         let is_hidden = finding.decided_by.is_some_and(|by| by.when_denied == WhenDenied::Hide);
         match (self.filter_lists(is_anonymous), finding.fault) {

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, request::Parts};
+use http::{HeaderMap, Method, request::Parts};
 
 use crate::{
     authenticate::{TokenIdentity, VerifiedToken},
     authorize::{
         Caller, Permit,
-        operation::{Operation, OperationError},
+        operation::{self, Operation, OperationError},
         rules::Holder,
     },
     clock::Clock,
@@ -51,9 +51,14 @@ pub(super) fn operation<'a>(
 
 /// Whether the answer may be a stream that never ends by itself: by what was read, or where nobody
 /// read that closely, by what a glance cannot rule out.
-pub(super) fn may_be_listening(operation: &Operation<'_>, glance: &Glance) -> bool {
+pub(super) fn may_be_listening(
+    operation: &Operation<'_>,
+    glance: &Glance,
+    headers: &HeaderMap,
+) -> bool {
     match operation.messages() {
-        [] => glance.may_be_listening(),
+        // In another charset, or encoded, it says something else.
+        [] => glance.may_be_listening() || !operation::is_plain_json(headers),
         messages => messages.iter().any(|asked| asked.method.as_deref() == Some(LISTEN)),
     }
 }

@@ -37,7 +37,12 @@ impl<'k, 'a> Names<'k, 'a> {
     /// Adds a name where any text is a name. A known one in another style (`outFmt` for `out_fmt`)
     /// is one that a server may take by its alias.
     pub fn add(&mut self, name: Cow<'a, str>) -> Result<(), MessageFault> {
-        let in_any_style = |name: &str| fold(name).replace(['_', '-'], "");
+        let in_any_style = |name: &str| {
+            // What begins with one is another name: `_id` is nobody's alias of `id`.
+            let start = name.len() - name.trim_start_matches(['_', '-']).len();
+            let (start, rest) = name.split_at_checked(start).unwrap_or_default();
+            format!("{start}{}", fold(rest).replace(['_', '-'], ""))
+        };
         let folded = in_any_style(&name);
         self.add_unless(name, |known, _| in_any_style(known) == folded)
     }

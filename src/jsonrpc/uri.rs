@@ -34,6 +34,7 @@ pub fn is_plain(uri: &str) -> bool {
         && !is_ambiguous(&decoded)
         && !is_trimmed(&decoded)
         && keeps_authority(&decoded)
+        && !has_idle_parts(uri)
         && !decoded.chars().any(char::is_control)
 }
 
@@ -66,8 +67,13 @@ pub fn plain(uri: &str) -> Option<String> {
 /// As written, as the URL Standard's parser writes it, without its fragment, of a file also without
 /// query, host and needless slashes, and each of them unescaped, with `+` as itself and as a space,
 /// and with its host in lower case.
+///
+/// One that is too long to be plain is read as it is: nobody is let through to it.
 pub fn spellings(uri: &str) -> Vec<Cow<'_, str>> {
     let mut all = vec![Cow::Borrowed(uri)];
+    if uri.len() > MAX_BYTES || has_one_reading(uri) {
+        return all;
+    }
     add(&mut all, |text| Url::parse(text).map(String::from).ok());
     let cuts: [Reading; 2] = [without_fragment, without_file_query];
     // The cuts once more behind the others: a server may unescape first.
@@ -75,6 +81,16 @@ pub fn spellings(uri: &str) -> Vec<Cow<'_, str>> {
         add(&mut all, read);
     }
     all
+}
+
+/// Whether nothing in it is ever read in another way; so it is with most, and quickly seen.
+fn has_one_reading(uri: &str) -> bool {
+    let is_special = scheme(uri).is_none_or(|scheme| SPECIAL.contains(&scheme));
+    !is_special
+        && !uri.contains("/.")
+        && uri.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._~:/@".contains(&byte)
+        })
 }
 
 /// One way of reading a text; `None` when it is read as it is.
@@ -156,6 +172,19 @@ fn scheme(uri: &str) -> Option<&str> {
     uri.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme))
 }
 
+/// Whether who fetches it would leave parts of it out: who asks, the root's dot behind a host, an empty
+/// query.
+fn has_idle_parts(uri: &str) -> bool {
+    let is_fetched =
+        scheme(uri).is_some_and(|scheme| scheme != "file" && SPECIAL.contains(&scheme));
+    is_fetched
+        && Url::parse(uri).is_ok_and(|url| {
+            let has_dot = url.host_str().is_some_and(|host| host.ends_with('.'));
+            let has_user = !url.username().is_empty() || url.password().is_some();
+            has_dot || has_user || url.query() == Some("")
+        })
+}
+
 /// Whether a segment is `.` or `..`, by itself or for who drops its parameters or trims it.
 fn has_dots(uri: &str) -> bool {
     uri.split(['/', '?', '#']).any(|segment| {
@@ -208,7 +237,7 @@ fn keeps_authority(decoded: &str) -> bool {
 }
 
 /// No server looks up what is longer, and every reading of it is compared with every rule.
-const MAX_BYTES: usize = 8192;
+pub const MAX_BYTES: usize = 2048;
 /// URL Standard, "special scheme".
 const SPECIAL: [&str; 6] = ["file", "ftp", "http", "https", "ws", "wss"];
 

@@ -221,6 +221,17 @@ async fn h08_ambiguous_lists() {
     }
 }
 
+/// What a server says on an open stream that is no message, and no list, is nobody's answer.
+#[tokio::test]
+async fn greetings_on_open_streams_pass() {
+    let world = world().await;
+    let greeting = "data: {\"type\":\"ping\",\"time\":1}\n\n";
+    let (seen, is_whole) = heard(&world, listen(&world), &[greeting]).await;
+    assert_eq!((&*seen, is_whole), (greeting, true));
+    world.upstream.next(Reply::json(r#"{"type":"ping"}"#));
+    assert_bad_gateway("an answer", &ask(&world).send().await);
+}
+
 /// H08: what is no message might be read as the list that was asked for.
 #[tokio::test]
 async fn h08_lists_that_are_no_messages() {

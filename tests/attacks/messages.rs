@@ -184,7 +184,6 @@ async fn aliases_of_an_argument_are_no_way_past_its_condition() {
         "out-fmt",
         "outfmt",
         "OUT_FMT",
-        "_out_fmt",
         "out fmt",
         r"out_fmt\u0000",
         "to_dir",
@@ -197,7 +196,7 @@ async fn aliases_of_an_argument_are_no_way_past_its_condition() {
         let response = world.authorized().body(&*body).send().await;
         world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
     }
-    let plain = call("export", r#","out":"x","fmt":1,"to_dirs":2"#);
+    let plain = call("export", r#","out":"x","fmt":1,"to_dirs":2,"_out_fmt":3"#);
     assert_answered(&world.authorized().body(plain).send().await);
     let of_another_tool = call("open", r#","outFmt":"xml""#);
     assert_answered(&world.authorized().body(of_another_tool).send().await);

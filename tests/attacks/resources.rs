@@ -142,3 +142,31 @@ async fn lists_leave_out_every_spelling_of_what_is_denied() {
     let response = world.authorized().body(message("resources/list", "{}")).send().await;
     assert_eq!(response.text(), list(&item("note://notes/open")));
 }
+
+/// What is read in several ways costs as often as much: it is bounded.
+#[tokio::test]
+async fn uris_that_cost_much_to_read_reach_nobody() {
+    let world = world("    filter_lists: denied\n").await;
+    let long = format!("note://notes/{}", "%3A".repeat(700));
+    let user = "https://user@h.example/x";
+    for uri in [&*long, user, "https://h.example./x", "https://h.example/x?"] {
+        for body in doors(uri) {
+            let response = world.authorized().body(&*body).send().await;
+            refused(&world, &body, &response, 400, Challenge::Without);
+        }
+    }
+    let some: Vec<_> = (0..100).map(|n| format!(r#""note://n/{n}{}""#, "a".repeat(1000))).collect();
+    let many = format!(r#"{{"notifications":{{"resourceSubscriptions":[{}]}}}}"#, some.join(","));
+    let body = message("subscriptions/listen", &many);
+    let response = world.authorized().body(&*body).send().await;
+    refused(&world, &body, &response, 400, Challenge::Without);
+    // Nor is such a one seen in a list.
+    let items =
+        format!(r#"{{"uri":"{long}","name":"long"}},{{"uri":"note://notes/a","name":"short"}}"#);
+    world.upstream.next(Reply::json(&format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resources":[{items}]}}}}"#
+    )));
+    let list = message("resources/list", "{}");
+    let shown = world.authorized().body(&*list).send().await.text();
+    assert!(shown.contains("short") && !shown.contains("long"), "{shown}");
+}

@@ -47,6 +47,11 @@ impl AskedLists {
         }
     }
 
+    /// The rules have changed: nobody has asked by the new ones.
+    pub fn clear(&self) {
+        *self.lock() = Noted::default();
+    }
+
     /// A stream begins that this filters.
     pub(super) fn open(&self, filter: &ListFilter) {
         self.lock().last_seen = Some(Arc::clone(&filter.view));

@@ -14,6 +14,8 @@ pub(super) struct Walk<'f> {
     filter: &'f ListFilter,
     /// Of whoever asked for the message at hand.
     view: Arc<View>,
+    /// Whether there is one message, and no array of them.
+    is_alone: bool,
     edits: Edits,
 }
 
@@ -23,6 +25,8 @@ struct Envelope<'t> {
     id: Option<&'t str>,
     /// Whether it is something else than a result.
     is_other: bool,
+    /// Whether it has a list where a message has none.
+    has_list: bool,
     /// Whether it has members that no message needs.
     has_more: bool,
     result: Option<Found>,
@@ -51,12 +55,13 @@ impl<'f> Walk<'f> {
     /// What must change in a body: a message, or an array of them.
     pub(super) fn read(filter: &'f ListFilter, text: &str) -> Result<Edits, FilterError> {
         let view = Arc::clone(&filter.view);
-        let mut walk = Self { filter, view, edits: Edits::default() };
         let mut scanner = Scanner::passing_halves(text);
-        if scanner.kind()? == Kind::Array {
-            scanner.array(|scanner| walk.message(scanner))?;
-        } else {
+        let is_alone = scanner.kind()? != Kind::Array;
+        let mut walk = Self { filter, view, is_alone, edits: Edits::default() };
+        if is_alone {
             walk.message(&mut scanner)?;
+        } else {
+            scanner.array(|scanner| walk.message(scanner))?;
         }
         scanner.end()?;
         Ok(walk.edits)
@@ -77,7 +82,8 @@ impl<'f> Walk<'f> {
                     scanner.skip_value()?;
                 }
                 "jsonrpc" => scanner.skip_value()?,
-                _ => {
+                name => {
+                    envelope.has_list |= LISTS.iter().any(|list| name.eq_ignore_ascii_case(list));
                     envelope.has_more = true;
                     scanner.skip_value()?;
                 }
@@ -85,8 +91,13 @@ impl<'f> Walk<'f> {
             Ok(())
         })?;
         let Some(found) = envelope.result else {
-            // Whoever reads a list in it reads what nobody filtered.
-            let is_none = envelope.has_more && !envelope.is_other;
+            // Whoever takes it for the answer reads what nobody filtered. A greeting on an open stream
+            // answers nobody.
+            let is_greeting = self.filter.elsewhere.is_some()
+                && self.is_alone
+                && !envelope.has_list
+                && envelope.id.is_none();
+            let is_none = envelope.has_more && !envelope.is_other && !is_greeting;
             return if is_none { invalid("neither result, error nor method") } else { Ok(()) };
         };
         if envelope.is_other {
@@ -258,3 +269,6 @@ const RESULT: [&str; 9] = [
     "resultType",
 ];
 const PRIVATE: &str = r#""private""#;
+
+/// The members of a result that hold lists.
+const LISTS: [&str; 4] = ["prompts", "resources", "resourceTemplates", "tools"];

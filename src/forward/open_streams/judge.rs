@@ -25,6 +25,7 @@ impl OpenStreams {
             for entry in shard.values_mut() {
                 entry.newest.is_judged_by(&judge, now);
                 entry.is_read_by(&judge);
+                entry.lists.clear();
             }
         }
         self.wake.notify_one();

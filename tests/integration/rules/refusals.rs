@@ -318,6 +318,16 @@ async fn tools_that_no_rule_names_can_be_denied_openly() {
     let response = post(&world, "notes.read notes.root", &tool("other")).send().await;
     world.assert_refused(&response, 403, None, &refusal("1", -32001, "Forbidden"));
     assert_answered(&post(&world, "notes.read notes.write", &tool("write_note")).send().await);
+    // What is hidden looks the same, whoever asks, or it would be the only thing to look otherwise.
+    for scope in ["notes.read", "zip"] {
+        let mut shown = Vec::new();
+        for name in ["debug_dump", "other"] {
+            let response = post(&world, scope, &tool(name)).send().await;
+            let id = response.header("x-request-id").unwrap();
+            shown.push((response.status, response.text().replace(id, "ID").replace(name, "x")));
+        }
+        assert!(shown[0] == shown[1] && shown[0].0 == 403, "{scope}: {shown:?}");
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,27 @@ async fn whatever_may_be_a_subscription_ends_with_the_drain() {
     within("draining", draining.join_next()).await.unwrap().unwrap();
 }
 
+/// Servers read what the Content-Type says, and decode what is encoded.
+#[tokio::test]
+async fn message_in_another_charset_may_be_a_subscription() {
+    let timed = Timed::start().await;
+    let token = timed.token(30);
+    let mut streams = Vec::new();
+    for (name, value) in [
+        ("Content-Type", "application/json; charset=utf-7"),
+        ("Content-Type", "application/json; charset=utf-16"),
+        ("Content-Encoding", "br"),
+    ] {
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"+AHM-ubscriptions/listen"}"#;
+        let call = timed.world.gateway.post("/notes").without(name).header(name, value);
+        streams.push(timed.open(call.bearer(&token).body(body)).await);
+    }
+    timed.pass(31);
+    for stream in streams {
+        within("its end", stream.ends()).await;
+    }
+}
+
 /// Answers to calls finish, however long they are and however long they take.
 #[tokio::test]
 async fn what_is_surely_a_call_is_tied_to_nothing() {
