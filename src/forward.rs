@@ -53,7 +53,7 @@ use crate::{
     authorize::Permit,
     clock::Clock,
     config::settings::UpstreamSettings,
-    limits::buffer::Room,
+    limits::{buffer::Room, tally::Key},
     metrics::{RouteMetrics, UpstreamOutcome},
 };
 
@@ -105,6 +105,8 @@ pub struct Outgoing {
     pub tenancy: Tenancy,
     /// What its answer must leave out.
     pub filter: Option<ListFilter>,
+    /// For whom what of its answer is read whole is held in memory.
+    pub holder: Option<Key>,
 }
 
 /// Where on the upstream a request goes.
@@ -269,7 +271,7 @@ impl Upstream {
         let mut is_listening = outgoing.is_listening;
         let tenancy = std::mem::take(&mut outgoing.tenancy);
         let filter = outgoing.filter.clone();
-        let passed = outgoing.body.passed();
+        let (passed, holder) = (outgoing.body.passed(), outgoing.holder);
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
         let Some(pool) = self.pools.get(worker.index) else {
@@ -301,7 +303,8 @@ impl Upstream {
         let session = self.seal_session(response.headers(), &principal)?;
         let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
         let gauge = metrics.active_streams.clone();
-        let shape = Shape { is_stream, is_listening, principal, session, gauge, until, filter };
+        let shape =
+            Shape { is_stream, is_listening, principal, holder, session, gauge, until, filter };
         let response = self.response(response, lease, shape).await;
         ending.outcome = match &response {
             Ok(_) => UpstreamOutcome::Response,

@@ -304,7 +304,7 @@ impl Gateway {
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
             .and_then(|operation| {
-                is_listening = judge::may_be_listening(&operation, glance);
+                is_listening = judge::may_be_listening(&operation, glance, &head.parts.headers);
                 wanted = is_audited.then(|| Asked::of(resource, &operation, &whole));
                 let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
                 shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
@@ -318,7 +318,7 @@ impl Gateway {
         drop(whole);
         let request_id = record.request_id().clone();
         let to = (destination, session);
-        let mut outgoing = head.outgoing(request_id, to, (body, filter), is_listening);
+        let mut outgoing = head.outgoing(request_id, to, (body, filter), (is_listening, holder));
         outgoing.forwarded.span = record.span_upstream();
         outgoing.tenancy = tenure::open(resource, permit.caller(), &outgoing, &self.worker.drain);
         let response =

@@ -76,6 +76,8 @@ pub(super) struct ServiceAccounts {
     background: Background,
     tokens: Cache<TokenDigest, Obtained>,
     refused: Cache<TokenDigest, (&'static str, Instant)>,
+    /// Those whose server grants all or nothing, and not all.
+    limited: Cache<TokenDigest, ()>,
     flights: Flights<Exchanged>,
     limits: Limits,
 }
@@ -116,7 +118,7 @@ impl Wanted {
             scope: settings
                 .scopes_supported
                 .iter()
-                .filter(|scope| !is_offline(scope))
+                .filter(|scope| !is_of_users(scope))
                 .cloned()
                 .collect(),
             least: settings.required_scopes.clone(),
@@ -145,9 +147,10 @@ impl Wanted {
     }
 }
 
-/// OpenID Connect Core section 11: for clients that act for a user, and no scope of a resource.
-fn is_offline(scope: &ScopeToken) -> bool {
-    scope.as_str() == "offline_access"
+/// OpenID Connect Core sections 3.1.2.1 and 11: for clients that act for a user, and no scopes of a
+/// resource.
+fn is_of_users(scope: &ScopeToken) -> bool {
+    matches!(scope.as_str(), "offline_access" | "openid")
 }
 
 impl Authenticator {
@@ -232,6 +235,7 @@ impl ServiceAccounts {
             clock,
             background,
             tokens: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(LONGEST_LIFE).build(),
+            limited: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(LIMITED_FOR).build(),
             refused: Cache::builder().max_capacity(MAX_ENTRIES).time_to_live(REFUSED_FOR).build(),
             flights: Flights::default(),
             limits: Limits::new(MAX_ENTRIES),
@@ -308,11 +312,14 @@ impl ServiceAccounts {
         let learnt = self.clock.instant();
         let ask =
             async |wanted| token_request::send(&self.outbound, &endpoint, &account, wanted).await;
-        let mut answer = ask(&wanted).await;
-        if let (Err(TokenRequestError::Refused(INVALID_SCOPE)), Some(fewer)) =
-            (&answer, wanted.at_least())
+        let fewer = wanted.at_least();
+        let knows_limits = self.limited.contains_key(&digest);
+        let mut answer = ask(fewer.as_ref().filter(|_| knows_limits).unwrap_or(&wanted)).await;
+        if let (Err(TokenRequestError::Refused(INVALID_SCOPE)), Some(fewer), false) =
+            (&answer, &fewer, knows_limits)
         {
-            answer = ask(&fewer).await;
+            self.limited.insert(digest, ());
+            answer = ask(fewer).await;
         }
         if !is_proven && !matches!(answer, Err(TokenRequestError::Refused(_))) {
             self.limits.give_back(account.id.as_str(), self.clock.instant());
@@ -334,8 +341,10 @@ impl ServiceAccounts {
                 Ok(token)
             }
             Err(TokenRequestError::Refused(code)) => {
-                self.tokens.invalidate(&digest);
-                self.refused.insert(digest, (code, self.clock.instant()));
+                flight.remember(|| {
+                    self.tokens.invalidate(&digest);
+                    self.refused.insert(digest, (code, self.clock.instant()));
+                });
                 Err(Failure::Account(AccountError::Refused(code)))
             }
             Err(error) => Err(Failure::Unavailable(Unavailable::TokenRequest(Arc::new(error)))),
@@ -353,7 +362,9 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 /// Where the answer does not say (RFC 6749 section 5.1 recommends it).
 const UNKNOWN_LIFE: Duration = Duration::from_mins(1);
 /// Where less was granted than asked for.
-const LIFE_OF_LESS: Duration = Duration::from_mins(1);
+const LIFE_OF_LESS: Duration = Duration::from_mins(10);
+/// How long a server that grants all or nothing is asked for little at once.
+const LIMITED_FOR: Duration = Duration::from_hours(1);
 /// RFC 6749 section 5.2.
 const INVALID_SCOPE: &str = "invalid_scope";
 const REFUSED_FOR: Duration = Duration::from_secs(10);

@@ -36,6 +36,8 @@ pub(super) struct Shape {
     pub(super) is_listening: bool,
     /// For whom.
     pub(super) principal: Principal,
+    /// For whom what of it is read whole is held.
+    pub(super) holder: Option<Key>,
     /// Its session as the client shall know it.
     pub(super) session: Option<HeaderValue>,
     /// Where open streams are counted.
@@ -67,7 +69,7 @@ impl Upstream {
                     ResponseBody::whole(body, Some(lease), Bytes::new())
                 }
                 Reading::Json => {
-                    let room = self.room_of(&shape.principal);
+                    let room = self.room.of(shape.holder);
                     self.filtered(parts.status, (body, lease), &filter, &room).await?
                 }
                 Reading::Events => self.events(body, lease, shape, Some(filter)),
@@ -107,7 +109,7 @@ impl Upstream {
         filter: Option<ListFilter>,
     ) -> ResponseBody {
         let filter =
-            filter.map(|filter| EventFilter::new(filter).within(&self.room_of(&shape.principal)));
+            filter.map(|filter| EventFilter::new(filter).within(&self.room.of(shape.holder)));
         if !shape.is_stream {
             let ending = shape.is_listening.then_some(shape.until);
             return ResponseBody::events(body, lease, shape.gauge, ending).filtered(filter);
@@ -115,11 +117,6 @@ impl Upstream {
         let endpoints = Arc::clone(&self.endpoints);
         let sealer = EndpointSealer { endpoints, principal: shape.principal };
         ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until).filtered(filter)
-    }
-
-    /// For what is held of answers to one principal.
-    fn room_of(&self, principal: &Principal) -> Room {
-        self.room.of(Some(Key::of_digest(principal.as_bytes())))
     }
 
     /// Passes over a short body that nobody is shown, so that its connection can be used again.

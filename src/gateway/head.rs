@@ -43,7 +43,7 @@ impl Head {
         request_id: HeaderValue,
         (destination, session): (forward::Destination, Option<String>),
         (body, filter): (RequestBody, Option<ListFilter>),
-        is_listening: bool,
+        (is_listening, holder): (bool, Option<Key>),
     ) -> Box<Outgoing> {
         let Self { parts, target, peer, is_secure, way, traceparent, .. } = *self;
         let host = host(&parts.headers, &target);
@@ -61,6 +61,7 @@ impl Head {
             is_listening,
             tenancy: Tenancy::None,
             filter,
+            holder,
         })
     }
 }
