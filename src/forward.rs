@@ -36,6 +36,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use self::{
+    dial::Dialer,
     ending::Ending as StreamEnding,
     endpoint::Endpoints,
     headers::Forwarded,
@@ -184,9 +185,10 @@ impl Upstream {
             Some(host) => host.clone(),
             None => HeaderValue::from_str(&authority).ok()?,
         };
+        let dialer = Arc::new(Dialer::new(&address, Arc::clone(clock)));
         let pool = |_| {
-            let clock = Arc::clone(clock);
-            Arc::new(Pool::new(&address, tls.cloned(), settings.connect_timeout, clock))
+            let (dialer, clock) = (Arc::clone(&dialer), Arc::clone(clock));
+            Arc::new(Pool::by(dialer, tls.cloned(), settings.connect_timeout, clock))
         };
         let pools = (0..workers).map(pool).collect();
         let closed = CancellationToken::new();

@@ -1,7 +1,7 @@
 //! Reaching an upstream by its name.
 //!
-//! 1. A request that finds an idle connection looks nothing up. For the others of one worker there
-//!    is one lookup at a time, which outlives whoever began it, and what it finds serves for a
+//! 1. A request that finds an idle connection looks nothing up. For all others there is one
+//!    lookup at a time, which outlives whoever began it, and what it finds serves for a
 //!    second: a resolver that hangs holds one thread, not one for each request.
 //! 2. Where the lookup fails, yields nothing or takes long, what it last yielded serves on for a
 //!    short time: long enough for a resolver that restarts, too short for an address to become

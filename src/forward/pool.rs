@@ -29,7 +29,7 @@ use crate::clock::Clock;
 /// Idle connections of one worker to one upstream.
 #[derive(Debug)]
 pub struct Pool {
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     tls: Option<Tls>,
     connect_timeout: Duration,
     clock: Arc<dyn Clock>,
@@ -128,7 +128,16 @@ impl Pool {
         connect_timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let dialer = Dialer::new(address, Arc::clone(&clock));
+        Self::by(Arc::new(Dialer::new(address, Arc::clone(&clock))), tls, connect_timeout, clock)
+    }
+
+    /// An empty pool that finds its way as others do.
+    pub(super) fn by(
+        dialer: Arc<Dialer>,
+        tls: Option<Tls>,
+        connect_timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { dialer, tls, connect_timeout, clock, idle: Mutex::default() }
     }
 
