@@ -40,7 +40,7 @@
 //! 3  rejection   snapshot
 //! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission  >  limits
 //! 1  traces  >  config  >  logging  >  metrics
-//! 0  oauth   jsonrpc   clock
+//! 0  oauth   jsonrpc   clock   http1
 //! ```
 //!
 //! | module | its job |
@@ -69,6 +69,7 @@
 //! | [`oauth`] | the vocabulary of all stages: issuer, scope, identifiers, secrets |
 //! | [`jsonrpc`] | a bounded glance at a request, and the errors we write |
 //! | [`clock`] | where time comes from, so that tests can set it |
+//! | [`http1`] | framing and fields of HTTP/1, for both ends of the gateway |
 #![cfg_attr(
     not(test),
     deny(
@@ -91,6 +92,7 @@ pub mod config;
 pub mod demo;
 pub mod forward;
 pub mod gateway;
+pub mod http1;
 pub mod jsonrpc;
 pub mod limits;
 pub mod listener;

@@ -16,7 +16,7 @@ use std::{
 
 /// The rows, lowest first; in those marked `true` a module may use what stands to its right.
 const ROWS: [(bool, &[&str]); 8] = [
-    (false, &["oauth", "jsonrpc", "clock"]),
+    (false, &["oauth", "jsonrpc", "clock", "http1"]),
     (true, &["traces", "config", "logging", "metrics"]),
     (true, &["router", "resource", "forward", "authorize", "authenticate", "admission", "limits"]),
     (false, &["rejection", "snapshot"]),
