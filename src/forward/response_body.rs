@@ -6,10 +6,8 @@
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST may have subscribed to, ends cleanly, between events, when the
 //!    gateway drains or the stream's token is over; see `ending`.
-//! 4. The connection is given back when the response was read to its end, and only then.
-//! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
+//! 4. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
-//! 6. Trailers are dropped.
 
 use std::{
     fmt,
@@ -21,23 +19,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
 
 use super::{
+    connection::{ExchangeError, UpstreamBody},
     ending::Ending,
     endpoint::EndpointSealer,
     endpoint_event::EndpointRewriter,
     event_stream::{EventError, EventScanner},
     list_filter::events::EventFilter,
-    pool::Lease,
 };
 
 /// A response body as the client sees it.
 pub struct ResponseBody {
-    upstream: Incoming,
-    lease: Option<Lease>,
+    upstream: UpstreamBody,
     kind: Kind,
     /// What came together with the head.
     first: Option<Bytes>,
@@ -101,7 +98,7 @@ pub enum ResponseError {
     Stalled,
     /// The upstream broke off, or its own framing is wrong.
     #[error("the upstream broke off: {0}")]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] ExchangeError),
 }
 
 impl ResponseBody {
@@ -111,36 +108,29 @@ impl ResponseBody {
     ///
     /// When what came with the head is broken already: then the head need not pass either.
     pub(super) async fn plain(
-        upstream: Incoming,
-        lease: Lease,
+        upstream: UpstreamBody,
         patience: Duration,
-    ) -> Result<Self, hyper::Error> {
-        let mut body = Self::new(upstream, lease, Kind::Plain { patience, deadline: None });
+    ) -> Result<Self, ExchangeError> {
+        let mut body = Self::new(upstream, Kind::Plain { patience, deadline: None });
         body.peek().await?;
         Ok(body)
     }
 
     /// An event stream in a content coding.
-    pub(super) fn encoded(upstream: Incoming, lease: Lease, gauge: IntGauge) -> Self {
-        Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
+    pub(super) fn encoded(upstream: UpstreamBody, gauge: IntGauge) -> Self {
+        Self::new(upstream, Kind::Encoded { _open: OpenStream::new(gauge) })
     }
 
     /// The events of an answer to a POST; `ending` for those that would never end by themselves.
-    pub(super) fn events(
-        upstream: Incoming,
-        lease: Lease,
-        gauge: IntGauge,
-        ending: Option<Ending>,
-    ) -> Self {
+    pub(super) fn events(upstream: UpstreamBody, gauge: IntGauge, ending: Option<Ending>) -> Self {
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
         let followed = Followed { scanner, ending, filter: None, _open: open };
-        Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
+        Self::new(upstream, Kind::Followed(Box::new(followed)))
     }
 
     /// The events of a GET stream.
     pub(super) fn stream(
-        upstream: Incoming,
-        lease: Lease,
+        upstream: UpstreamBody,
         gauge: IntGauge,
         sealer: EndpointSealer,
         ending: Ending,
@@ -152,18 +142,16 @@ impl ResponseBody {
             filter: None,
             _open: OpenStream::new(gauge),
         }));
-        Self::new(upstream, lease, kind)
+        Self::new(upstream, kind)
     }
 
-    /// A body that was read whole; `lease` where the upstream may not have come to its end.
-    pub(super) fn whole(upstream: Incoming, lease: Option<Lease>, bytes: Bytes) -> Self {
+    /// A body that was read whole.
+    pub(super) fn whole(mut upstream: UpstreamBody, bytes: Bytes) -> Self {
+        // What was not read to its end is not worth reading.
+        upstream.close();
         let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
         let first = (!bytes.is_empty()).then_some(bytes);
-        let mut body = Self { upstream, lease, kind, first, is_over: true };
-        body.settle();
-        // What was not read to its end is not worth reading.
-        body.lease = None;
-        body
+        Self { upstream, kind, first, is_over: true }
     }
 
     /// The same events without the lists' items that are hidden.
@@ -179,18 +167,15 @@ impl ResponseBody {
         self
     }
 
-    fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
-        let mut body = Self { upstream, lease: Some(lease), kind, first: None, is_over: false };
-        body.settle();
-        body
+    fn new(upstream: UpstreamBody, kind: Kind) -> Self {
+        Self { upstream, kind, first: None, is_over: false }
     }
 
     /// Takes what is there already, without waiting.
-    async fn peek(&mut self) -> Result<(), hyper::Error> {
+    async fn peek(&mut self) -> Result<(), ExchangeError> {
         poll_fn(|cx| match Pin::new(&mut self.upstream).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.first = frame.into_data().ok();
-                self.settle();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
@@ -199,20 +184,8 @@ impl ResponseBody {
         .await
     }
 
-    /// Gives the connection back once nothing more comes from it.
-    fn settle(&mut self) {
-        if self.upstream.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.give_back();
-        }
-    }
-
     fn end(&mut self) -> Option<Result<Frame<Bytes>, ResponseError>> {
         self.is_over = true;
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
             Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
@@ -222,7 +195,7 @@ impl ResponseBody {
 
     fn fail(&mut self, error: ResponseError) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
         self.is_over = true;
-        self.lease = None;
+        self.upstream.close();
         tracing::warn!(error = %error, "a response was broken off");
         Poll::Ready(Some(Err(error)))
     }
@@ -328,9 +301,9 @@ impl Body for ResponseBody {
             }
             match this.poll_ended(cx) {
                 Poll::Ready(Ok(())) => {
-                    // The lease goes with us: the upstream sees the stream's end.
+                    // The upstream sees the stream's end.
                     this.is_over = true;
-                    this.lease = None;
+                    this.upstream.close();
                     continue;
                 }
                 Poll::Ready(Err(error)) => return this.fail(error),
@@ -349,7 +322,6 @@ impl Body for ResponseBody {
                 Ok(Err(_trailers)) => continue,
                 Err(error) => return this.fail(error.into()),
             };
-            this.settle();
             match this.pass(data) {
                 Ok(passed) if passed.is_empty() => {}
                 Ok(passed) => return Poll::Ready(Some(Ok(Frame::data(passed)))),

@@ -2,8 +2,9 @@
 //!
 //! 1. A body of known length ends after that many bytes (RFC 9112 section 6.2).
 //! 2. A chunk line is 1 to 16 hexadecimal digits, then extensions, then CRLF; no whitespace
-//!    anywhere, unless the sender is known to pad (section 7.1).
-//! 3. Extensions are `;name`, `;name=token` or `;name="quoted"`, 16 KiB in all (section 7.1.1).
+//!    anywhere, and no more zeros in front, unless the sender is known to pad (section 7.1).
+//! 3. Extensions are `;name`, `;name=token` or `;name="quoted"`, 16 KiB in all (section 7.1.1); where
+//!    a sender may pad, they may be anything but a line's end.
 //! 4. Chunk data ends in CRLF; trailers are well-formed field lines, 16 KiB and 100 lines in all
 //!    (section 7.1.2). They are dropped.
 //!
@@ -114,6 +115,8 @@ struct Chunks {
     /// The size read so far on a chunk line; the bytes left in the chunk's data.
     size: u64,
     digits: u8,
+    /// Of this chunk line.
+    padding_bytes: u16,
     extension_bytes: u16,
     trailer_bytes: u16,
     trailer_lines: u8,
@@ -124,6 +127,7 @@ enum Place {
     #[default]
     Size,
     Padding,
+    ExtensionAnything,
     ExtensionNameStart,
     ExtensionName,
     ExtensionValueStart,
@@ -168,7 +172,8 @@ impl Chunks {
         match self.place {
             Place::Size => self.size_byte(byte),
             Place::Padding => self.padding_byte(byte),
-            Place::ExtensionNameStart
+            Place::ExtensionAnything
+            | Place::ExtensionNameStart
             | Place::ExtensionName
             | Place::ExtensionValueStart
             | Place::ExtensionToken
@@ -195,30 +200,42 @@ impl Chunks {
 
     fn size_byte(&mut self, byte: u8) -> Option<Place> {
         if let Some(digit) = char::from(byte).to_digit(16) {
+            if self.may_pad && self.digits > 0 && self.size == 0 && digit == 0 {
+                return self.pads().then_some(Place::Size);
+            }
             self.digits += 1;
             self.size = (self.size << 4) | u64::from(digit);
             return (self.digits <= MAX_SIZE_DIGITS).then_some(Place::Size);
         }
         match byte {
-            b';' if self.digits > 0 => Some(Place::ExtensionNameStart),
+            b';' if self.digits > 0 => Some(self.extension_start()),
             b'\r' if self.digits > 0 => Some(Place::SizeLineFeed),
             b' ' | b'\t' if self.digits > 0 && self.may_pad => Some(Place::Padding),
             _ => None,
         }
     }
 
-    /// Behind blanks that were overlooked; they count as an extension does.
+    /// Behind blanks that were overlooked.
     fn padding_byte(&mut self, byte: u8) -> Option<Place> {
-        self.extension_bytes += 1;
-        if self.extension_bytes > MAX_EXTENSION_BYTES {
+        if !self.pads() {
             return None;
         }
         match byte {
             b' ' | b'\t' => Some(Place::Padding),
-            b';' => Some(Place::ExtensionNameStart),
+            b';' => Some(self.extension_start()),
             b'\r' => Some(Place::SizeLineFeed),
             _ => None,
         }
+    }
+
+    /// Counts a byte that means nothing; whether there may be so many on a line.
+    fn pads(&mut self) -> bool {
+        self.padding_bytes += 1;
+        self.padding_bytes <= MAX_PADDING_BYTES
+    }
+
+    fn extension_start(&self) -> Place {
+        if self.may_pad { Place::ExtensionAnything } else { Place::ExtensionNameStart }
     }
 
     fn extension_byte(&mut self, byte: u8) -> Option<Place> {
@@ -227,6 +244,8 @@ impl Chunks {
             return None;
         }
         match (self.place, byte) {
+            (Place::ExtensionAnything, b'\r') => Some(Place::SizeLineFeed),
+            (Place::ExtensionAnything, _) if byte != b'\n' => Some(Place::ExtensionAnything),
             (Place::ExtensionNameStart | Place::ExtensionName, _) if is_token_byte(byte) => {
                 Some(Place::ExtensionName)
             }
@@ -252,6 +271,7 @@ impl Chunks {
 
     fn chunk_line_end(&mut self) -> Place {
         self.digits = 0;
+        self.padding_bytes = 0;
         if self.size == 0 { Place::TrailerStart } else { Place::Data }
     }
 
@@ -281,6 +301,7 @@ fn clamp(left: u64, available: usize) -> usize {
 }
 
 const MAX_SIZE_DIGITS: u8 = 16;
+const MAX_PADDING_BYTES: u16 = 4 * 1024;
 const MAX_EXTENSION_BYTES: u16 = 16 * 1024;
 const MAX_TRAILER_BYTES: u16 = 16 * 1024;
 const MAX_TRAILER_LINES: u8 = 100;

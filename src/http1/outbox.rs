@@ -25,6 +25,7 @@ pub struct Outbox {
     long: Bytes,
     /// What ends the long piece.
     tail: &'static [u8],
+    has_sent: bool,
 }
 
 impl Outbox {
@@ -54,6 +55,16 @@ impl Outbox {
         self.short.is_empty() && self.long.is_empty()
     }
 
+    /// Whether the peer has taken a byte since [`Self::restart`].
+    pub fn has_sent(&self) -> bool {
+        self.has_sent
+    }
+
+    /// Begins with another message.
+    pub fn restart(&mut self) {
+        self.has_sent = false;
+    }
+
     /// Sends everything there is.
     ///
     /// # Errors
@@ -71,6 +82,7 @@ impl Outbox {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.has_sent = true;
             self.sent(count);
         }
         Pin::new(stream).poll_flush(cx)
