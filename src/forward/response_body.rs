@@ -6,7 +6,8 @@
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST may have subscribed to, ends cleanly, between events, when the
 //!    gateway drains or the stream's token is over; see `ending`.
-//! 4. A body that is no stream may not stall for ever; what is broken from its first byte is never
+//! 4. What has passed leaves for the client before its response is broken off.
+//! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
 
 use std::{
@@ -38,6 +39,10 @@ pub struct ResponseBody {
     kind: Kind,
     /// What came together with the head.
     first: Option<Bytes>,
+    /// Whether something passed since it last had to wait.
+    has_passed: bool,
+    /// Why it breaks off, once what has passed has left.
+    fault: Option<ResponseError>,
     is_over: bool,
 }
 
@@ -101,6 +106,8 @@ pub enum ResponseError {
     Upstream(#[from] ExchangeError),
 }
 
+type Polled = Poll<Option<Result<Frame<Bytes>, ResponseError>>>;
+
 impl ResponseBody {
     /// A body that is no event stream; between two of its bytes at most `patience` may pass.
     ///
@@ -151,7 +158,7 @@ impl ResponseBody {
         upstream.close();
         let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
         let first = (!bytes.is_empty()).then_some(bytes);
-        Self { upstream, kind, first, is_over: true }
+        Self { upstream, kind, first, has_passed: false, fault: None, is_over: true }
     }
 
     /// The same events without the lists' items that are hidden.
@@ -168,7 +175,7 @@ impl ResponseBody {
     }
 
     fn new(upstream: UpstreamBody, kind: Kind) -> Self {
-        Self { upstream, kind, first: None, is_over: false }
+        Self { upstream, kind, first: None, has_passed: false, fault: None, is_over: false }
     }
 
     /// Takes what is there already, without waiting.
@@ -184,19 +191,32 @@ impl ResponseBody {
         .await
     }
 
-    fn end(&mut self) -> Option<Result<Frame<Bytes>, ResponseError>> {
-        self.is_over = true;
+    fn end(&mut self, cx: &mut Context<'_>) -> Polled {
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
             Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
         };
-        (!is_whole).then(|| Err(EventError::Cut.into()))
+        if is_whole {
+            self.is_over = true;
+            return Poll::Ready(None);
+        }
+        self.break_off(EventError::Cut.into(), cx)
     }
 
-    fn fail(&mut self, error: ResponseError) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
-        self.is_over = true;
-        self.upstream.close();
+    fn fail(&mut self, error: ResponseError, cx: &mut Context<'_>) -> Polled {
         tracing::warn!(error = %error, "a response was broken off");
+        self.break_off(error, cx)
+    }
+
+    fn break_off(&mut self, error: ResponseError, cx: &mut Context<'_>) -> Polled {
+        self.upstream.close();
+        if self.has_passed {
+            // Whoever writes to the client must have its turn, or what was good goes with the rest.
+            self.fault = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.is_over = true;
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -287,12 +307,14 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = ResponseError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
+        if let Some(error) = this.fault.take() {
+            this.is_over = true;
+            return Poll::Ready(Some(Err(error)));
+        }
         if let Some(first) = this.first.take() {
+            this.has_passed = true;
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         loop {
@@ -306,26 +328,32 @@ impl Body for ResponseBody {
                     this.upstream.close();
                     continue;
                 }
-                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Ready(Err(error)) => return this.fail(error, cx),
                 Poll::Pending => {}
             }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending if this.poll_stalled(cx) => {
-                    return this.fail(ResponseError::Stalled);
+                    return this.fail(ResponseError::Stalled, cx);
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    this.has_passed = false;
+                    return Poll::Pending;
+                }
             };
-            let Some(frame) = frame else { return Poll::Ready(this.end()) };
+            let Some(frame) = frame else { return this.end(cx) };
             let data = match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => data,
                 Ok(Err(_trailers)) => continue,
-                Err(error) => return this.fail(error.into()),
+                Err(error) => return this.fail(error.into(), cx),
             };
             match this.pass(data) {
                 Ok(passed) if passed.is_empty() => {}
-                Ok(passed) => return Poll::Ready(Some(Ok(Frame::data(passed)))),
-                Err(error) => return this.fail(error.into()),
+                Ok(passed) => {
+                    this.has_passed = true;
+                    return Poll::Ready(Some(Ok(Frame::data(passed))));
+                }
+                Err(error) => return this.fail(error.into(), cx),
             }
         }
     }
