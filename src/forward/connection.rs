@@ -17,7 +17,7 @@ mod message;
 mod stream;
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::pin,
     task::{Context, Poll, ready},
@@ -48,6 +48,14 @@ pub(super) struct Connection {
     is_used: bool,
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.is_sending() {
+            self.stream.leave();
+        }
+    }
+}
+
 /// A request that no upstream has seen a byte of.
 #[derive(Debug)]
 pub(super) struct Unsent(Message);
@@ -65,12 +73,7 @@ impl Connection {
 
     /// Whether nothing has come since the last response: neither bytes nor the end.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.stream.is_quiet()
-    }
-
-    /// Closes a connection between two requests.
-    pub(super) fn retire(mut self: Box<Self>) {
-        self.stream.leave();
+        self.stream.is_quiet(&mut self.received)
     }
 
     /// Takes up a request.
@@ -137,6 +140,16 @@ impl Connection {
         }
     }
 
+    /// Whether there is something left to send.
+    fn is_sending(&self) -> bool {
+        self.message.is_under_way()
+    }
+
+    /// Sends what is left of the request; whether all of it was taken.
+    pub(super) async fn finish(&mut self) -> bool {
+        poll_fn(|cx| self.message.poll_send(&mut self.stream, cx)).await.is_ok()
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let spare = self.received.capacity() - self.received.len();
         if spare < self.read_bytes / 2 {
@@ -150,7 +163,7 @@ impl Connection {
     }
 
     /// Whether it can take the next request, the response being over.
-    fn rest(&mut self) -> bool {
+    pub(super) fn rest(&mut self) -> bool {
         self.is_used = true;
         self.message.is_sent() && self.received.is_empty()
     }

@@ -172,7 +172,6 @@ impl Pool {
             if each.is_usable(now) {
                 return Some(each.connection);
             }
-            each.connection.retire();
         }
         None
     }
@@ -182,7 +181,7 @@ impl Pool {
         let since = self.clock.instant();
         let Ok(mut idle) = self.idle.lock() else { return };
         if idle.connections.len() >= MAX_IDLE_CONNECTIONS {
-            return connection.retire();
+            return;
         }
         idle.connections.push(Idle { connection, since });
         if !idle.is_swept
@@ -193,18 +192,23 @@ impl Pool {
         }
     }
 
+    /// Has the rest of a request sent whose response is over.
+    pub(super) fn finish(self: &Arc<Self>, mut connection: Box<Connection>, may_stay: bool) {
+        let Some(tasks) = self.tasks.get() else { return };
+        let pool = Arc::clone(self);
+        drop(tasks.spawn(async move {
+            let finished = tokio::time::timeout(LONGEST_REST, connection.finish()).await;
+            if finished == Ok(true) && may_stay && connection.rest() {
+                pool.give_back(connection);
+            }
+        }));
+    }
+
     /// Closes what nobody will use again; whether any are left.
     fn sweep(&self) -> bool {
         let now = self.clock.instant();
         let Ok(mut idle) = self.idle.lock() else { return false };
-        let connections = std::mem::take(&mut idle.connections);
-        for mut each in connections {
-            if each.is_usable(now) {
-                idle.connections.push(each);
-            } else {
-                each.connection.retire();
-            }
-        }
+        idle.connections.retain_mut(|each| each.is_usable(now));
         idle.is_swept = !idle.connections.is_empty();
         idle.is_swept
     }
@@ -224,6 +228,8 @@ async fn sweep(pool: Weak<Pool>) {
 /// Finds out about an upstream that went away without a word.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
+/// For what is left of a request behind its response.
+const LONGEST_REST: Duration = Duration::from_mins(5);
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

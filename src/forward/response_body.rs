@@ -175,7 +175,8 @@ impl ResponseBody {
     }
 
     fn new(upstream: UpstreamBody, kind: Kind) -> Self {
-        Self { upstream, kind, first: None, has_passed: false, fault: None, is_over: false }
+        // The head passes first.
+        Self { upstream, kind, first: None, has_passed: true, fault: None, is_over: false }
     }
 
     /// Takes what is there already, without waiting.

@@ -3,7 +3,8 @@
 //! 1. Read to its end, it gives the connection back to the pool, if that can take another request;
 //!    dropped before, it closes it.
 //! 2. A body that ends before its framing says so is an error; trailers are dropped.
-//! 3. What is left of the request is sent while the body is read.
+//! 3. What is left of the request is sent while the body is read; and behind its end, for the
+//!    upstream may have answered before it has read everything.
 
 use std::{
     fmt,
@@ -32,12 +33,19 @@ pub struct UpstreamBody {
     may_stay: bool,
     /// So many of the bytes received are content that was found before it was asked for.
     found: usize,
-    /// What comes next is wrong.
-    is_malformed: bool,
+    /// What is known of what comes next.
+    outlook: Outlook,
     /// Whether content was handed out.
     has_begun: bool,
-    /// Whether its end was seen.
-    is_over: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outlook {
+    Open,
+    /// Framing that is none.
+    Malformed,
+    /// Nothing: its end was seen.
+    Over,
 }
 
 impl UpstreamBody {
@@ -54,9 +62,8 @@ impl UpstreamBody {
             framing: head.framing,
             may_stay: head.may_stay,
             found: 0,
-            is_malformed: false,
+            outlook: Outlook::Open,
             has_begun: false,
-            is_over: false,
         };
         body.settle();
         let mut response = Response::new(body);
@@ -70,31 +77,29 @@ impl UpstreamBody {
         self.connection = None;
     }
 
-    /// Passes over what frames the content in what was received; at the end, lets go of the
-    /// connection.
+    /// Passes over what frames the content in what was received.
     fn settle(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         let received = &mut connection.received;
         while self.found == 0 && !self.decoder.is_done() && !received.is_empty() {
             let Ok(piece) = self.decoder.next(received) else {
-                self.is_malformed = true;
+                self.outlook = Outlook::Malformed;
                 return;
             };
             received.advance(piece.framing);
             self.found = piece.content;
         }
         if self.found == 0 && self.decoder.is_done() {
-            self.is_over = true;
-            self.let_go();
+            self.outlook = Outlook::Over;
         }
     }
 
-    /// Gives the connection back if it can be used again.
+    /// Leaves the connection to the next request, or to what is left of this one.
     fn let_go(&mut self) {
-        if let Some(mut connection) = self.connection.take()
-            && self.may_stay
-            && connection.rest()
-        {
+        let Some(mut connection) = self.connection.take() else { return };
+        if connection.is_sending() {
+            self.pool.finish(connection, self.may_stay);
+        } else if self.may_stay && connection.rest() {
             self.pool.give_back(connection);
         }
     }
@@ -110,10 +115,18 @@ impl UpstreamBody {
                 self.found = 0;
                 self.has_begun = true;
                 self.settle();
+                if self.outlook == Outlook::Over {
+                    self.let_go();
+                }
                 return Poll::Ready(Some(Ok(data)));
             }
-            if self.is_malformed {
-                return self.fail(Malformed.into());
+            match self.outlook {
+                Outlook::Open => {}
+                Outlook::Malformed => return self.fail(Malformed.into()),
+                Outlook::Over => {
+                    self.let_go();
+                    return Poll::Ready(None);
+                }
             }
             match ready!(connection.poll_read(cx)) {
                 Ok(0) if self.framing == Framing::UntilClose => {
@@ -146,7 +159,8 @@ impl Body for UpstreamBody {
 
     /// Known beforehand for a length; of chunks, when the last one came together with content.
     fn is_end_stream(&self) -> bool {
-        self.is_over && (self.has_begun || self.framing != Framing::Chunked)
+        let is_known = self.has_begun || self.framing != Framing::Chunked;
+        is_known && self.outlook == Outlook::Over
     }
 
     /// Exact for a length; chunks are passed on as what they are, however much of them is here.

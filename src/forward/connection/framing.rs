@@ -6,6 +6,8 @@
 //! 3. HTTP/1.1 keeps a connection unless told otherwise, HTTP/1.0 only when told so; `close` is heard
 //!    wherever it is said.
 
+use http::{HeaderName, header};
+
 use super::error::ExchangeError;
 use crate::http1::body::Framing;
 
@@ -32,23 +34,17 @@ enum Length {
 
 impl Fields {
     /// Takes note of a field.
-    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) {
-        // Most fields are none of these, which their lengths tell.
-        match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => {
-                self.says_close |= lists(value, b"close");
-                self.says_keep_alive |= lists(value, b"keep-alive");
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                self.length = elements(value).map(digits).fold(self.length, Length::and);
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                self.is_ambiguous |=
-                    self.is_chunked.is_some() || !value.eq_ignore_ascii_case(b"chunked");
-                let last = elements(value).next_back().unwrap_or_default();
-                self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
-            }
-            _ => {}
+    pub(super) fn note(&mut self, name: &HeaderName, value: &[u8]) {
+        if *name == header::CONNECTION {
+            self.says_close |= lists(value, b"close");
+            self.says_keep_alive |= lists(value, b"keep-alive");
+        } else if *name == header::CONTENT_LENGTH {
+            self.length = elements(value).map(digits).fold(self.length, Length::and);
+        } else if *name == header::TRANSFER_ENCODING {
+            self.is_ambiguous |=
+                self.is_chunked.is_some() || !value.eq_ignore_ascii_case(b"chunked");
+            let last = elements(value).next_back().unwrap_or_default();
+            self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
         }
     }
 
@@ -84,6 +80,10 @@ impl Length {
 }
 
 fn lists(value: &[u8], option: &[u8]) -> bool {
+    // Hardly anybody says more than one thing.
+    if !value.contains(&b',') {
+        return value.eq_ignore_ascii_case(option);
+    }
     elements(value).any(|element| element.eq_ignore_ascii_case(option))
 }
 
@@ -102,5 +102,5 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Beyond any body, and one can still count with it.
-const MAX_LENGTH: u64 = u64::MAX >> 1;
+/// Longer ones are not passed on either.
+const MAX_LENGTH: u64 = u64::MAX - 2;

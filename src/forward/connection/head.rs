@@ -67,7 +67,7 @@ impl HeadReader {
             if end > MAX_HEAD_BYTES {
                 return Err(ExchangeError::TooLarge);
             }
-            let head = self.take(received.split_to(end).freeze())?;
+            let head = self.take(&received.split_to(end).freeze())?;
             (self.blank, self.searched) = (0, 0);
             if head.is_some() {
                 return Ok(head);
@@ -101,15 +101,16 @@ impl HeadReader {
     }
 
     /// Understands a whole head; `None` for that of an interim response.
-    fn take(&mut self, head: Bytes) -> Result<Option<Head>, ExchangeError> {
+    fn take(&mut self, head: &Bytes) -> Result<Option<Head>, ExchangeError> {
         let mut framing = Fields::default();
         let mut headers = std::mem::take(&mut self.headers);
-        let parsed = parse(&head, |response| {
+        let parsed = parse(head, |response| {
             headers.reserve(response.headers.len());
             for field in response.headers.iter() {
-                framing.note(field.name.as_bytes(), field.value);
-                let value = head.slice_ref(field.value);
-                fields::append(&mut headers, field.name.as_bytes(), value)
+                let name = fields::name(field.name.as_bytes());
+                let name = name.ok_or(httparse::Error::HeaderName)?;
+                framing.note(&name, field.value);
+                fields::append_named(&mut headers, name, head.slice_ref(field.value))
                     .ok_or(httparse::Error::HeaderValue)?;
             }
             Ok((response.code, response.version))

@@ -121,10 +121,7 @@ impl Message {
                 return Ok(Filled::Full);
             }
             let is_over = *encoder == BodyEncoder::Length(0) || body.is_end_stream();
-            let frame = match is_over {
-                true => Poll::Ready(None),
-                false => Pin::new(body).poll_frame(cx),
-            };
+            let frame = if is_over { Poll::Ready(None) } else { Pin::new(body).poll_frame(cx) };
             match frame {
                 Poll::Ready(Some(frame)) => {
                     if let Ok(data) = frame?.into_data() {

@@ -1,14 +1,15 @@
 //! The bytes of a connection, with TLS or without.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     io,
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
 
+use bytes::BytesMut;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
     task::coop::unconstrained,
 };
@@ -22,33 +23,30 @@ pub(in crate::forward) enum Stream {
 }
 
 impl Stream {
-    /// Whether nothing has come from the other end: no byte, no end, no error.
+    /// Whether nothing has come from the other end: no byte, no end, no error; what has come goes
+    /// into the buffer.
     ///
     /// It costs no call of the system unless something is known to have come.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        let mut byte = [0];
+    pub(super) fn is_quiet(&mut self, buffer: &mut BytesMut) -> bool {
         match self {
             Self::Plain(tcp) => tcp
-                .try_read(&mut byte)
+                .try_read_buf(buffer)
                 .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
-            Self::Secured(tls) => {
-                let mut buffer = ReadBuf::new(&mut byte);
-                // A task whose turn is over is told that everything is pending.
-                let reading =
-                    unconstrained(poll_fn(|cx| Pin::new(&mut **tls).poll_read(cx, &mut buffer)));
-                pin!(reading).poll(&mut Context::from_waker(Waker::noop())).is_pending()
-            }
+            // A task whose turn is over is told that everything is pending.
+            Self::Secured(tls) => is_pending(unconstrained(tls.read_buf(buffer))),
         }
     }
 
-    /// Takes leave as TLS wants it, as far as that can be done at once.
+    /// Takes leave, as far as that can be done at once.
     pub(super) fn leave(&mut self) {
-        if let Self::Secured(tls) = self {
-            let leaving = unconstrained(poll_fn(|cx| Pin::new(&mut **tls).poll_shutdown(cx)));
-            // Whether it is heard makes no difference to us.
-            let _ = pin!(leaving).poll(&mut Context::from_waker(Waker::noop()));
-        }
+        // Whether it is heard makes no difference to us.
+        let _ = is_pending(unconstrained(self.shutdown()));
     }
+}
+
+/// Whether something cannot be done at once; nobody is told when it can be.
+fn is_pending(something: impl Future) -> bool {
+    pin!(something).poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 
 impl AsyncRead for Stream {

@@ -42,8 +42,8 @@ fn a_body_that_ends_with_its_connection_is_all_content() {
 fn padding_is_overlooked_where_it_may_be() {
     for body in ["5  \r\nhello\r\n0 \r\n\r\n", "5\t;a=b\r\nhello\r\n0\t\r\n\r\n"] {
         let mut decoder = BodyDecoder::lenient(Framing::Chunked);
-        let decoded = decode(&mut decoder, body.as_bytes());
-        assert_eq!(decoded, Ok((b"hello".to_vec(), body.len())), "{body:?}");
+        let content = decode(&mut decoder, body.as_bytes());
+        assert_eq!(content, Ok((b"hello".to_vec(), body.len())), "{body:?}");
         assert!(decoder.is_done());
         assert_eq!(follow(body.as_bytes()), Err(Malformed), "{body:?}");
     }

@@ -103,14 +103,13 @@ async fn youngest_connection_is_used_and_old_ones_are_not() {
             seen = request(other) => (seen, other),
         }
     };
-    let response = tokio::spawn({
-        let (pool, tasks) = (Arc::clone(&line.pool), line.tasks.clone());
-        async move { pool.send(empty(&Method::GET), &tasks).await.map(drop) }
-    });
-    let (seen, stream) = ask.await;
-    assert!(seen.starts_with("GET "), "{seen}");
-    stream.write_all(bytes.as_bytes()).await.unwrap();
-    within(response).await.unwrap().unwrap();
+    let serve = async {
+        let (seen, stream) = ask.await;
+        assert!(seen.starts_with("GET "), "{seen}");
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(line.ask(empty(&Method::GET)), serve);
+    answer.unwrap().body.unwrap();
     line.clock.advance(Duration::from_secs(4));
     let (answer, _stream) = line.answered(&Method::GET, bytes.as_bytes()).await;
     assert_eq!(answer.unwrap().body, Ok(b"hello".to_vec()));
