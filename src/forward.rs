@@ -13,6 +13,7 @@
 //!
 //! A request that may have reached an upstream is never sent twice.
 
+pub mod client_body;
 pub mod endpoint;
 pub mod endpoint_event;
 pub mod event_stream;
