@@ -29,8 +29,10 @@ pub struct Feed(Arc<Mutex<Passage>>);
 /// Where the two ends meet.
 #[derive(Debug, Default)]
 struct Passage {
-    piece: Option<Result<Bytes, BrokenOff>>,
+    piece: Option<Bytes>,
     has_ended: bool,
+    /// Whether nobody brings anything more.
+    is_abandoned: bool,
     /// Whether the next piece is waited for.
     is_wanted: bool,
     reader: Option<Waker>,
@@ -61,7 +63,7 @@ impl Incoming {
 
     /// A body that is broken from its beginning.
     pub fn broken() -> Self {
-        let passage = Passage { piece: Some(Err(BrokenOff)), ..Passage::default() };
+        let passage = Passage { is_abandoned: true, ..Passage::default() };
         Self { first: None, left: None, rest: Some(Arc::new(Mutex::new(passage))) }
     }
 }
@@ -81,20 +83,17 @@ impl Body for Incoming {
         // A poisoned lock means a panic in this connection: nothing more of it is believed.
         let Ok(mut passage) = rest.lock() else { return Poll::Ready(Some(Err(BrokenOff))) };
         match passage.piece.take() {
-            Some(Ok(piece)) => {
+            Some(piece) => {
                 drop(passage);
                 self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
-            }
-            Some(Err(broken)) => {
-                passage.piece = Some(Err(broken));
-                Poll::Ready(Some(Err(broken)))
             }
             None if passage.has_ended => {
                 drop(passage);
                 self.rest = None;
                 Poll::Ready(None)
             }
+            None if passage.is_abandoned => Poll::Ready(Some(Err(BrokenOff))),
             None => {
                 passage.is_wanted = true;
                 passage.reader = Some(cx.waker().clone());
@@ -129,26 +128,31 @@ impl Feed {
 
     /// Brings a piece that was waited for.
     pub fn give(&self, piece: Bytes, cx: &Context<'_>) {
-        self.settle(|passage| passage.piece = Some(Ok(piece)), cx);
+        self.settle(|passage| passage.piece = Some(piece), Some(cx));
     }
 
     /// There is nothing behind what was given.
     pub fn end(&self, cx: &Context<'_>) {
-        self.settle(|passage| passage.has_ended = true, cx);
+        self.settle(|passage| passage.has_ended = true, Some(cx));
     }
 
-    /// What is behind cannot be read.
-    pub fn break_off(&self, cx: &Context<'_>) {
-        self.settle(|passage| passage.piece = Some(Err(BrokenOff)), cx);
-    }
-
-    fn settle(&self, change: impl FnOnce(&mut Passage), cx: &Context<'_>) {
+    fn settle(&self, change: impl FnOnce(&mut Passage), cx: Option<&Context<'_>>) {
         let Ok(mut passage) = self.0.lock() else { return };
         change(&mut passage);
         passage.is_wanted = false;
         if let Some(reader) = passage.reader.take() {
-            wake_other(&reader, cx);
+            match cx {
+                Some(cx) => wake_other(&reader, cx),
+                None => reader.wake(),
+            }
         }
+    }
+}
+
+impl Drop for Feed {
+    /// What has not come by now never will.
+    fn drop(&mut self) {
+        self.settle(|passage| passage.is_abandoned = true, None);
     }
 }
 

@@ -64,11 +64,28 @@ fn own_task_is_not_woken() {
 }
 
 #[test]
+fn reader_hears_that_nothing_more_comes() {
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    let (mut body, feed) = Incoming::partial(Bytes::new(), None);
+    assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
+    feed.give(Bytes::from("last"), &cx);
+    drop(feed);
+    assert_eq!(poll(&mut body, &mut cx), Poll::Ready(Some(Ok(Bytes::from("last")))));
+    assert_eq!(poll(&mut body, &mut cx), Poll::Ready(Some(Err(BrokenOff))));
+    let (mut body, feed) = Incoming::partial(Bytes::new(), None);
+    assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
+    drop(feed);
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn broken_body_stays_broken() {
     let mut cx = Context::from_waker(Waker::noop());
     let (mut body, feed) = Incoming::partial(Bytes::new(), Some(2));
     assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
-    feed.break_off(&cx);
+    drop(feed);
     for mut body in [body, Incoming::broken()] {
         assert!(!body.is_end_stream());
         for _ in 0..2 {

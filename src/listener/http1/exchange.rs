@@ -129,7 +129,6 @@ impl<S: Transport> Connection<'_, S> {
             }
             match next_content(&mut open.decoder, &mut self.received) {
                 Err(Malformed) => {
-                    open.feed.break_off(cx);
                     self.upload = Upload::Untrusted;
                     return Poll::Ready(Ok(()));
                 }
@@ -146,9 +145,6 @@ impl<S: Transport> Connection<'_, S> {
                 Ok(_) => {}
             }
             if ready!(self.poll_receive(cx))? == 0 {
-                if let Upload::Open(open) = &self.upload {
-                    open.feed.break_off(cx);
-                }
                 self.upload = Upload::Untrusted;
             }
         }
@@ -248,7 +244,12 @@ impl<S: Transport> Connection<'_, S> {
             // One large head must not cost its memory for the rest of a long connection.
             self.received = BytesMut::new();
         }
-        matches!(self.upload, Upload::Done)
+        let is_done = matches!(self.upload, Upload::Done);
+        if !is_done {
+            // Whoever still reads it hears that nothing more comes.
+            self.upload = Upload::Untrusted;
+        }
+        is_done
     }
 
     /// Passes over what is here of a body that nobody reads; says whether nothing more can come.
