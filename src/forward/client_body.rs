@@ -19,6 +19,17 @@ pub enum ClientBody {
     Http2(hyper::body::Incoming),
 }
 
+impl ClientBody {
+    /// All of the body, when all of it is here and it is no longer than `most` bytes: then nothing is
+    /// waited for, and no time limit runs.
+    pub fn take_whole(&mut self, most: usize) -> Option<Bytes> {
+        match self {
+            Self::Http1(body) => body.take_whole(most),
+            Self::Http2(_) => None,
+        }
+    }
+}
+
 impl Body for ClientBody {
     type Data = Bytes;
     type Error = BrokenOff;

@@ -110,6 +110,10 @@ impl RequestBody {
         if exceeds(body.size_hint().lower()) {
             return Err(BodyError::TooLarge);
         }
+        if let Some(whole) = body.take_whole(WHOLE_BYTES) {
+            let glance = look(&whole, true, limits.max_bytes)?;
+            return Ok((Self::Whole(whole), glance));
+        }
         let end = Instant::now() + limits.timeout;
         let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body, room))
             .await
@@ -134,6 +138,10 @@ impl RequestBody {
     ) -> Result<(Self, Glance), BodyError> {
         if usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes > limits.max_bytes) {
             return Err(BodyError::TooLarge);
+        }
+        if let Some(whole) = body.take_whole(limits.max_bytes) {
+            let glance = Glance::at(&whole);
+            return Ok((Self::Whole(whole), glance));
         }
         let reading = read_until(&mut body, limits.max_bytes, room);
         let (whole, is_whole) = tokio::time::timeout(limits.timeout, reading)

@@ -61,6 +61,15 @@ impl Incoming {
         (Self { first, left, rest }, Feed(passage))
     }
 
+    /// All of the body, when all of it is here and it is no longer than `most` bytes.
+    pub fn take_whole(&mut self, most: usize) -> Option<Bytes> {
+        if self.rest.is_some() || self.first.as_ref().is_some_and(|first| first.len() > most) {
+            return None;
+        }
+        self.left = Some(0);
+        Some(self.first.take().unwrap_or_default())
+    }
+
     /// A body that is broken from its beginning.
     pub fn broken() -> Self {
         let passage = Passage { is_abandoned: true, ..Passage::default() };

@@ -31,6 +31,19 @@ fn whole_body_is_there_at_once() {
 }
 
 #[test]
+fn whole_body_is_taken_at_once_and_no_other() {
+    for is_chunked in [false, true] {
+        let mut body = Incoming::whole(Bytes::from("abc"), is_chunked);
+        assert_eq!(body.take_whole(2), None);
+        assert_eq!(body.take_whole(3), Some(Bytes::from("abc")));
+        assert!(body.is_end_stream());
+    }
+    let (mut body, _feed) = Incoming::partial(Bytes::from("ab"), Some(1));
+    assert_eq!((body.take_whole(9), body.size_hint().exact()), (None, Some(3)));
+    assert_eq!(Incoming::broken().take_whole(9), None);
+}
+
+#[test]
 fn nothing_is_asked_for_before_it_is_wanted() {
     let (reader, connection) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
     let wakers = (Waker::from(Arc::clone(&reader)), Waker::from(Arc::clone(&connection)));
@@ -65,8 +78,8 @@ fn own_task_is_not_woken() {
 
 #[test]
 fn reader_hears_that_nothing_more_comes() {
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let count = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&count));
     let mut cx = Context::from_waker(&waker);
     let (mut body, feed) = Incoming::partial(Bytes::new(), None);
     assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
@@ -77,7 +90,7 @@ fn reader_hears_that_nothing_more_comes() {
     let (mut body, feed) = Incoming::partial(Bytes::new(), None);
     assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
     drop(feed);
-    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
 }
 
 #[test]

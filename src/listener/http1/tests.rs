@@ -2,6 +2,7 @@
 
 mod departure;
 mod framing;
+mod mutated;
 mod pieces;
 mod refusal;
 mod time;
