@@ -13,6 +13,7 @@
 //!
 //! A request that may have reached an upstream is never sent twice.
 
+pub mod client_body;
 pub mod connection;
 pub mod endpoint;
 pub mod endpoint_event;

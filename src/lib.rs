@@ -49,7 +49,7 @@
 //! | [`cli`] | the commands, one file each, and their exit status |
 //! | [`demo`] | the whole story in one process: authorization server, MCP server, gateway, tour |
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
-//! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
+//! | [`listener`] | accepts connections; serves HTTP/1 strictly, and HTTP/2 by hyper |
 //! | [`admin`] | liveness, readiness, metrics and the status page, on an address of their own |
 //! | [`reload`] | watches the configuration; replaces the snapshot in force, or keeps it |
 //! | [`gateway`] | the pipeline above; one log line and one count per request; its rehearsal for `explain` |

@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
 

@@ -74,3 +74,37 @@ fn hexadecimal(size: usize, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(outbox: &mut Outbox) -> String {
+        String::from_utf8(std::mem::take(outbox.short())).unwrap()
+    }
+
+    #[test]
+    fn chunks_say_how_long_they_are() {
+        let mut outbox = Outbox::default();
+        let mut encoder = BodyEncoder::Chunked;
+        for (length, line) in [(1, "1"), (15, "f"), (16, "10"), (255, "ff"), (4096, "1000")] {
+            encoder.data(Bytes::from("x".repeat(length)), &mut outbox).unwrap();
+            assert_eq!(sent(&mut outbox), format!("{line}\r\n{}\r\n", "x".repeat(length)));
+        }
+        encoder.data(Bytes::new(), &mut outbox).unwrap();
+        assert!(outbox.is_empty(), "an empty chunk would end the body");
+        encoder.end(&mut outbox).unwrap();
+        assert_eq!(sent(&mut outbox), "0\r\n\r\n");
+    }
+
+    #[test]
+    fn body_of_known_length_is_exactly_as_long() {
+        let mut outbox = Outbox::default();
+        let mut encoder = BodyEncoder::Length(3);
+        encoder.data(Bytes::from("ab"), &mut outbox).unwrap();
+        assert_eq!(encoder.end(&mut outbox), Err(WrongLength));
+        assert_eq!(encoder.data(Bytes::from("cd"), &mut outbox), Err(WrongLength));
+        encoder.data(Bytes::from("c"), &mut outbox).unwrap();
+        assert_eq!((encoder.end(&mut outbox), sent(&mut outbox)), (Ok(()), "abc".to_owned()));
+    }
+}

@@ -110,3 +110,82 @@ impl Outbox {
 /// Up to this size together, pieces are copied.
 const COPIED_BYTES: usize = 16 * 1024;
 const KEPT_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes at a time.
+    struct Peer {
+        taken: Vec<u8>,
+        writes: usize,
+        most: usize,
+    }
+
+    impl AsyncWrite for Peer {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(self.most);
+            self.taken.extend_from_slice(&bytes[..count]);
+            self.writes += 1;
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn send(outbox: &mut Outbox, most: usize) -> (Vec<u8>, usize, bool) {
+        let mut peer = Peer { taken: Vec::new(), writes: 0, most };
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let is_sent = matches!(outbox.poll_send(&mut peer, &mut cx), Poll::Ready(Ok(())));
+        (peer.taken, peer.writes, is_sent)
+    }
+
+    #[test]
+    fn short_pieces_leave_together() {
+        let mut outbox = Outbox::default();
+        outbox.short().extend_from_slice(b"head ");
+        outbox.push(Bytes::from("body"), b" end");
+        assert!(!outbox.is_full() && !outbox.is_empty());
+        assert_eq!(send(&mut outbox, usize::MAX), (b"head body end".to_vec(), 1, true));
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn order_holds_however_little_is_taken_at_a_time() {
+        for most in [1, 7, 10_000, usize::MAX] {
+            let mut outbox = Outbox::default();
+            let long = vec![b'x'; COPIED_BYTES];
+            outbox.short().extend_from_slice(b"head ");
+            outbox.push(Bytes::from(long.clone()), b" end");
+            assert!(outbox.is_full());
+            let (taken, _, is_sent) = send(&mut outbox, most);
+            assert!(is_sent && outbox.is_empty() && !outbox.is_full(), "{most}");
+            assert_eq!(taken, [b"head ".to_vec(), long, b" end".to_vec()].concat(), "{most}");
+        }
+    }
+
+    #[test]
+    fn peer_that_takes_nothing_is_an_error() {
+        let mut outbox = Outbox::default();
+        outbox.short().push(b'x');
+        assert_eq!(send(&mut outbox, 0), (Vec::new(), 1, false));
+    }
+
+    #[test]
+    fn one_large_message_does_not_keep_its_memory() {
+        let mut outbox = Outbox::default();
+        outbox.short().resize(COPIED_BYTES, b'x');
+        send(&mut outbox, usize::MAX);
+        assert!(outbox.short().capacity() <= KEPT_BYTES);
+    }
+}

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use http::Response;
-use hyper::body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 
 use super::{Connection, ExchangeError, head::Head};
 use crate::{

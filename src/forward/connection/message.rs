@@ -13,7 +13,7 @@ use std::{
 };
 
 use http::{Method, header, request::Parts, uri::PathAndQuery};
-use hyper::body::Body as _;
+use http_body::Body as _;
 
 use super::{error::ExchangeError, stream::Stream};
 use crate::{
