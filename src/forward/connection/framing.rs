@@ -3,10 +3,10 @@
 //! 1. `Transfer-Encoding` goes before `Content-Length`; a response with both, or with another coding
 //!    than `chunked`, is refused by `response_head`, and its connection never used again.
 //! 2. A length that is given several times is given alike each time.
-//! 3. HTTP/1.1 keeps a connection unless told otherwise, HTTP/1.0 only when told so; `close` is heard
+//! 3. Fields that end here are not handed on: the length, which is the body's to say, the usual
+//!    options of `Connection`, and `Server`, which nobody asks for.
+//! 4. HTTP/1.1 keeps a connection unless told otherwise, HTTP/1.0 only when told so; `close` is heard
 //!    wherever it is said.
-
-use http::{HeaderName, header};
 
 use super::error::ExchangeError;
 use crate::http1::body::Framing;
@@ -33,26 +33,45 @@ enum Length {
 }
 
 impl Fields {
-    /// Takes note of a field.
-    pub(super) fn note(&mut self, name: &HeaderName, value: &[u8]) {
-        if *name == header::CONNECTION {
-            self.says_close |= lists(value, b"close");
-            self.says_keep_alive |= lists(value, b"keep-alive");
-        } else if *name == header::CONTENT_LENGTH {
-            self.length = elements(value).map(digits).fold(self.length, Length::and);
-        } else if *name == header::TRANSFER_ENCODING {
-            self.is_ambiguous |=
-                self.is_chunked.is_some() || !value.eq_ignore_ascii_case(b"chunked");
-            let last = elements(value).next_back().unwrap_or_default();
-            self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
+    /// Takes note of a field; says whether it has no meaning beyond this.
+    pub(super) fn note(&mut self, name: &[u8], value: &[u8]) -> bool {
+        // Most fields are none of these, which their lengths tell.
+        match name.len() {
+            6 => name.eq_ignore_ascii_case(b"server"),
+            10 if name.eq_ignore_ascii_case(b"connection") => self.note_options(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.length = elements(value).map(digits).fold(self.length, Length::and);
+                true
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.is_ambiguous |=
+                    self.is_chunked.is_some() || !value.eq_ignore_ascii_case(b"chunked");
+                let last = elements(value).next_back().unwrap_or_default();
+                self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
+                false
+            }
+            _ => false,
         }
+    }
+
+    /// Options that are neither of the usual ones name fields that end here as well.
+    fn note_options(&mut self, value: &[u8]) -> bool {
+        for option in elements(value) {
+            self.says_close |= option.eq_ignore_ascii_case(b"close");
+            self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
+        [&b"close"[..], b"keep-alive"].iter().any(|usual| value.eq_ignore_ascii_case(usual))
+    }
+
+    /// Whether the length is not the only thing that is said of the body's end.
+    pub(super) fn is_contradictory(&self) -> bool {
+        self.is_chunked.is_some() && self.length != Length::Unknown
     }
 
     /// Whether another response may follow.
     pub(super) fn keeps_alive(&self) -> bool {
-        let is_contradictory = self.is_chunked.is_some() && self.length != Length::Unknown;
         let keeps = self.version == 1 || self.says_keep_alive;
-        keeps && !self.says_close && !self.is_ambiguous && !is_contradictory
+        keeps && !self.says_close && !self.is_ambiguous && !self.is_contradictory()
     }
 
     /// How the body of a response that may have one ends.
@@ -77,14 +96,6 @@ impl Length {
             _ => Self::Invalid,
         }
     }
-}
-
-fn lists(value: &[u8], option: &[u8]) -> bool {
-    // Hardly anybody says more than one thing.
-    if !value.contains(&b',') {
-        return value.eq_ignore_ascii_case(option);
-    }
-    elements(value).any(|element| element.eq_ignore_ascii_case(option))
 }
 
 fn elements(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
-use httparse::{ParserConfig, Response, Status};
+use httparse::{Error, Header, ParserConfig, Response, Status};
 
 use super::{error::ExchangeError, framing::Fields};
 use crate::http1::{body::Framing, fields};
@@ -107,20 +107,25 @@ impl HeadReader {
         let parsed = parse(head, |response| {
             headers.reserve(response.headers.len());
             for field in response.headers.iter() {
-                let name = fields::name(field.name.as_bytes());
-                let name = name.ok_or(httparse::Error::HeaderName)?;
-                framing.note(&name, field.value);
-                fields::append_named(&mut headers, name, head.slice_ref(field.value))
-                    .ok_or(httparse::Error::HeaderValue)?;
+                if !framing.note(field.name.as_bytes(), field.value) {
+                    append(&mut headers, field, head)?;
+                }
+            }
+            if framing.is_contradictory() {
+                // Whoever refuses that must see it.
+                let lengths = response.headers.iter();
+                let is_length = |name: &str| name.eq_ignore_ascii_case("content-length");
+                for length in lengths.filter(|field| is_length(field.name)) {
+                    append(&mut headers, length, head)?;
+                }
             }
             Ok((response.code, response.version))
         });
         let parsed = parsed.map_err(ExchangeError::Head)?;
         let Some((Some(code), Some(version))) = parsed else {
-            return Err(ExchangeError::Head(httparse::Error::NewLine));
+            return Err(ExchangeError::Head(Error::NewLine));
         };
-        let status =
-            StatusCode::from_u16(code).map_err(|_| ExchangeError::Head(httparse::Error::Status))?;
+        let status = StatusCode::from_u16(code).map_err(|_| ExchangeError::Head(Error::Status))?;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             headers.clear();
             self.headers = headers;
@@ -142,8 +147,8 @@ impl HeadReader {
 /// Parses a head; `None` when it goes on.
 fn parse<T>(
     bytes: &[u8],
-    read: impl FnOnce(&Response<'_, '_>) -> Result<T, httparse::Error>,
-) -> Result<Option<T>, httparse::Error> {
+    read: impl FnOnce(&Response<'_, '_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = Response::new(&mut []);
     let config = ParserConfig::default();
@@ -151,6 +156,11 @@ fn parse<T>(
         Status::Complete(_) => read(&response).map(Some),
         Status::Partial => Ok(None),
     }
+}
+
+fn append(headers: &mut HeaderMap, field: &Header<'_>, head: &Bytes) -> Result<(), Error> {
+    let name = fields::name(field.name.as_bytes()).ok_or(Error::HeaderName)?;
+    fields::append_named(headers, name, head.slice_ref(field.value)).ok_or(Error::HeaderValue)
 }
 
 /// How many of these bytes are empty lines.
