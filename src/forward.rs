@@ -303,7 +303,11 @@ impl Upstream {
         let tenure = tenancy.settle(permit.caller().token(), is_listening, &worker.drain);
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
+        let until = if is_stream || is_listening {
+            StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure)
+        } else {
+            StreamEnding::never()
+        };
         let gauge = metrics.active_streams.clone();
         let shape =
             Shape { is_stream, is_listening, principal, holder, session, gauge, until, filter };
