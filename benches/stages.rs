@@ -142,9 +142,10 @@ fn fields_for_upstream(bencher: Bencher<'_, '_>) {
         ),
         span: None,
     };
-    bencher
-        .with_inputs(|| (head().headers, forwarded.clone()))
-        .bench_local_values(|(fields, forwarded)| headers::for_upstream(fields, forwarded, &[]));
+    let host = HeaderValue::from_static("upstream:8080");
+    bencher.with_inputs(|| (head().headers, forwarded.clone())).bench_local_values(
+        |(fields, forwarded)| headers::for_upstream(fields, forwarded, &host, &[]),
+    );
 }
 
 #[divan::bench]

@@ -333,9 +333,9 @@ impl Upstream {
         let mut request = Request::new(outgoing.body);
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = Uri::from(path);
+        let (fields, forwarded) = (outgoing.headers, outgoing.forwarded);
         let mut headers =
-            headers::for_upstream(outgoing.headers, outgoing.forwarded, &self.settings.headers);
-        headers.insert(header::HOST, self.host.clone());
+            headers::for_upstream(fields, forwarded, &self.host, &self.settings.headers);
         if let Some(session) = outgoing.session {
             headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
         }

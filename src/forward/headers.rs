@@ -50,10 +50,11 @@ pub struct SpanFields {
     pub tracestate: Option<HeaderValue>,
 }
 
-/// Turns a client's fields into those of the request upstream.
+/// Turns a client's fields into those of the request upstream, which is called `host` there.
 pub fn for_upstream(
     mut headers: HeaderMap,
     forwarded: Forwarded,
+    host: &HeaderValue,
     configured: &[(HeaderName, HeaderValue)],
 ) -> HeaderMap {
     let is_trusted = forwarded.way.is_some();
@@ -61,14 +62,21 @@ pub fn for_upstream(
         Some(way) => (way.chain, way.scheme),
         None => (None, None),
     };
-    let traceparent =
-        headers.get(TRACEPARENT).filter(|_| trace_context(&headers).is_some()).cloned();
+    // Nearly every request has them: they need no place on the list.
+    headers.remove(header::AUTHORIZATION);
+    headers.remove(header::CONTENT_LENGTH);
     let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
-    keep_only(&mut headers, |name| {
-        passes_upstream(name, is_trusted)
-            && !is_ours(name)
-            && (traceparent.is_some() || *name != TRACESTATE)
+    let mut has_trace = false;
+    let out = Out::list(&headers, |name| {
+        has_trace |= *name == TRACEPARENT || *name == TRACESTATE;
+        // The client's Host is overwritten.
+        *name == header::HOST || (passes_upstream(name, is_trusted) && !is_ours(name))
     });
+    let traceparent = if has_trace { continued(&headers) } else { None };
+    out.take_from(&mut headers);
+    if has_trace && traceparent.is_none() {
+        headers.remove(TRACESTATE);
+    }
     headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
     let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
     headers.insert(X_FORWARDED_PROTO, sent_proto.unwrap_or(own_proto));
@@ -86,31 +94,51 @@ pub fn for_upstream(
     for (name, value) in configured {
         headers.insert(name, value.clone());
     }
+    headers.insert(header::HOST, host.clone());
     headers
 }
 
 /// Turns an upstream's fields into those of the response to the client.
 pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
-    keep_only(&mut headers, passes_to_client);
+    Out::list(&headers, passes_to_client).take_from(&mut headers);
     headers
 }
 
-/// Takes out the fields that do not pass, and those that `Connection` names.
-///
-/// In place: hyper hands a message's map on to the next one, and a new map would cost more than
-/// all the rest of this.
-fn keep_only(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
-    let connection = ConnectionOptions::read(headers);
-    let is_out = |name: &&HeaderName| !passes(name) || connection.names(name);
-    let out: Vec<HeaderName> = headers.keys().filter(is_out).cloned().collect();
-    for name in out {
-        // All values of the name.
-        headers.remove(name);
+/// The fields of a message that do not pass, to be taken out in place: hyper hands a message's map
+/// on to the next one, and a new map would cost more than all the rest of this.
+struct Out {
+    names: Vec<HeaderName>,
+    /// Whether there is a `Connection` that may name others.
+    has_connection: bool,
+}
+
+impl Out {
+    fn list(headers: &HeaderMap, mut passes: impl FnMut(&HeaderName) -> bool) -> Self {
+        let mut out = Self { names: Vec::new(), has_connection: false };
+        for name in headers.keys() {
+            if !passes(name) {
+                out.has_connection |= *name == header::CONNECTION;
+                out.names.push(name.clone());
+            }
+        }
+        out
+    }
+
+    /// Takes all values of these names, and of those that `Connection` names.
+    fn take_from(self, headers: &mut HeaderMap) {
+        let named = if self.has_connection { named_by_connection(headers) } else { Vec::new() };
+        for name in self.names.into_iter().chain(named) {
+            headers.remove(name);
+        }
     }
 }
 
 fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     let text = name.as_str();
+    // Nearly every field: what follows is about the others.
+    if matches!(text, "accept" | "content-type" | "mcp-protocol-version" | "user-agent") {
+        return true;
+    }
     let is_plain = !text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
     let normal;
     let text = if is_plain {
@@ -198,19 +226,18 @@ fn is_same_name(ours: &HeaderName, theirs: &HeaderName) -> bool {
 }
 
 /// The fields that `Connection` declares hop-by-hop.
-struct ConnectionOptions<'a>(Vec<&'a str>);
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    // The two usual options are no fields.
+    let values = values.filter(|value| !matches!(*value, "keep-alive" | "close"));
+    let options = values.flat_map(|value| value.split(',')).map(str::trim);
+    options.filter_map(|option| option.parse().ok()).collect()
+}
 
-impl<'a> ConnectionOptions<'a> {
-    fn read(headers: &'a HeaderMap) -> Self {
-        let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-        // The two usual options are no fields.
-        let values = values.filter(|value| !matches!(*value, "keep-alive" | "close"));
-        Self(values.flat_map(|value| value.split(',')).map(str::trim).collect())
-    }
-
-    fn names(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()))
-    }
+/// The `traceparent` of a client that continues a trace.
+fn continued(headers: &HeaderMap) -> Option<HeaderValue> {
+    trace_context(headers)?;
+    headers.get(TRACEPARENT).cloned()
 }
 
 fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
