@@ -26,10 +26,11 @@ pub mod session;
 
 mod dial;
 mod ending;
+mod patience;
 mod response;
 mod response_head;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -42,6 +43,7 @@ use self::{
     headers::Forwarded,
     list_filter::{FilterError, ListFilter},
     open_streams::Tenancy,
+    patience::{Patience, RanOut},
     pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
     response::Shape,
@@ -65,6 +67,8 @@ pub struct Upstream {
     path: PathAndQuery,
     host: HeaderValue,
     pools: Vec<Arc<Pool>>,
+    /// For response heads, by worker.
+    patience: Vec<Patience>,
     endpoints: Arc<Endpoints>,
     /// For what of its answers must be read whole.
     room: Room,
@@ -191,8 +195,10 @@ impl Upstream {
             Arc::new(Pool::by(dialer, tls.cloned(), settings.connect_timeout, clock))
         };
         let pools = (0..workers).map(pool).collect();
+        let patience = || Patience::new(settings.response_timeout);
+        let patience = (0..workers).map(|_| patience()).collect();
         let closed = CancellationToken::new();
-        Some(Self { settings, path, host, pools, endpoints, room, closed })
+        Some(Self { settings, path, host, pools, patience, endpoints, room, closed })
     }
 
     /// Takes over from the upstream that the route had before what has not changed: its streams
@@ -276,18 +282,18 @@ impl Upstream {
         let (passed, holder) = (outgoing.body.passed(), outgoing.holder);
         let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
-        let Some(pool) = self.pools.get(worker.index) else {
+        let of_worker = (self.pools.get(worker.index), self.patience.get(worker.index));
+        let (Some(pool), Some(patience)) = of_worker else {
             return Err(ForwardError::Refused("no pool for this worker"));
         };
-        let sending = pool.send(request, &worker.tasks);
-        let sent = tokio::time::timeout(self.settings.response_timeout, sending).await;
+        let sent = patience.bound(pin!(pool.send(request, &worker.tasks))).await;
         // What stopped the body is the reason, whatever the upstream made of it.
         if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));
         }
         let (response, lease) = match sent {
             Ok(Ok(answered)) => answered,
-            Err(_) => {
+            Err(RanOut) => {
                 ending.outcome = UpstreamOutcome::Timeout;
                 return Err(ForwardError::Timeout);
             }
