@@ -15,7 +15,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use divan::Bencher;
 use gatehouse::{
-    admission::admit,
+    admission::{Authority, admit},
     authenticate::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
@@ -60,8 +60,8 @@ fn head() -> Parts {
 
 #[divan::bench]
 fn admit_head(bencher: Bencher<'_, '_>) {
-    let parts = head();
-    bencher.bench_local(|| admit(black_box(&parts), None));
+    let (parts, usual) = (head(), Authority::parse(b"mcp.example.com").ok());
+    bencher.bench_local(|| admit(black_box(&parts), None, usual.as_ref()));
 }
 
 #[divan::bench(args = TOKENS)]

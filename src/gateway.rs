@@ -36,7 +36,7 @@ pub use self::answer::GatewayBody;
 use self::{
     answer::Context,
     contained::contained,
-    head::{Head, Refusable, Stage, destination, sent_request_id},
+    head::{Head, Noted, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::{Asked, Record},
     sparing::Sparing,
@@ -135,10 +135,12 @@ impl Gateway {
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
-        let refusable = Refusable::new(&parts, &snapshot.room);
+        let noted = Noted::at(&parts.headers);
+        let refusable = Refusable::new(&parts, &noted, &snapshot.room);
         let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
-        let admitted = admission::admit(&parts, arrival.finding);
+        let usual = snapshot.router.usual_authority();
+        let admitted = admission::admit(&parts, arrival.finding, usual);
         let served = match admitted.and_then(|target| Ok((target, way?))) {
             Ok((target, way)) => {
                 let Peer { text: peer, is_secure, .. } = arrival.peer;
@@ -147,6 +149,7 @@ impl Gateway {
                 let head = Box::new(Head {
                     parts,
                     target,
+                    noted,
                     peer,
                     is_secure,
                     way,
@@ -228,7 +231,8 @@ impl Gateway {
         record: &mut Record,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
-        let routed = snapshot.router.route(&head.parts, &head.target, has_body);
+        let Head { parts, target, noted, .. } = &*head;
+        let routed = snapshot.router.route(&parts.method, noted.origin.as_ref(), target, has_body);
         let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
         if let (Err(RouteError::Host(_)), true) = (&routed, is_absolute) {
             let foreign = "absolute form with an authority that is not ours";
@@ -245,7 +249,7 @@ impl Gateway {
             Destination::Resource(resource, below) => {
                 record.enter(resource);
                 head.in_flight = Some(shares::begin(snapshot, head.source)?);
-                let origin = head.parts.headers.get(header::ORIGIN).cloned();
+                let origin = head.noted.origin.clone();
                 let has_query = head.target.query().is_some();
                 let destination = destination(below, has_query);
                 let stage = Stage { snapshot, resource, destination };
@@ -290,7 +294,7 @@ impl Gateway {
         shares::of_caller(at, &caller, &mut head, &self.clock)?;
         let (mut in_flight, holder) = (head.in_flight.take(), shares::holder(&caller, head.source));
         let method = &head.parts.method;
-        let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
+        let session = head.open_session(resource, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
@@ -304,7 +308,7 @@ impl Gateway {
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
             .and_then(|operation| {
-                is_listening = judge::may_be_listening(&operation, glance, &head.parts.headers);
+                is_listening = judge::may_be_listening(&operation, glance, &head);
                 wanted = is_audited.then(|| Asked::of(resource, &operation, &whole));
                 let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
                 shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
