@@ -100,24 +100,40 @@ pub fn for_upstream(
 
 /// Turns an upstream's fields into those of the response to the client.
 pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
+    // As with requests.
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::SERVER);
     Out::list(&headers, passes_to_client).take_from(&mut headers);
     headers
 }
 
-/// The fields of a message that do not pass, to be taken out in place: hyper hands a message's map
-/// on to the next one, and a new map would cost more than all the rest of this.
+/// The fields of a message that do not pass, to be taken out in place: a message's map serves the
+/// next one, and a new map would cost more than all the rest of this.
+#[derive(Default)]
 struct Out {
     names: Vec<HeaderName>,
-    /// Whether there is a `Connection` that may name others.
-    has_connection: bool,
+    connection: Connection,
+}
+
+/// What `Connection` says of other fields.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Connection {
+    #[default]
+    Absent,
+    /// One of the two usual options, which are no fields.
+    Usual,
+    NamesFields,
 }
 
 impl Out {
     fn list(headers: &HeaderMap, mut passes: impl FnMut(&HeaderName) -> bool) -> Self {
-        let mut out = Self { names: Vec::new(), has_connection: false };
-        for name in headers.keys() {
-            if !passes(name) {
-                out.has_connection |= *name == header::CONNECTION;
+        let mut out = Self::default();
+        for (name, value) in headers {
+            if *name == header::CONNECTION {
+                let is_usual = value == "keep-alive" || value == "close";
+                let said = if is_usual { Connection::Usual } else { Connection::NamesFields };
+                out.connection = out.connection.max(said);
+            } else if !passes(name) {
                 out.names.push(name.clone());
             }
         }
@@ -126,8 +142,15 @@ impl Out {
 
     /// Takes all values of these names, and of those that `Connection` names.
     fn take_from(self, headers: &mut HeaderMap) {
-        let named = if self.has_connection { named_by_connection(headers) } else { Vec::new() };
-        for name in self.names.into_iter().chain(named) {
+        if self.connection == Connection::NamesFields {
+            for name in named_by_connection(headers) {
+                headers.remove(name);
+            }
+        }
+        if self.connection != Connection::Absent {
+            headers.remove(header::CONNECTION);
+        }
+        for name in self.names {
             headers.remove(name);
         }
     }
@@ -228,8 +251,6 @@ fn is_same_name(ours: &HeaderName, theirs: &HeaderName) -> bool {
 /// The fields that `Connection` declares hop-by-hop.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-    // The two usual options are no fields.
-    let values = values.filter(|value| !matches!(*value, "keep-alive" | "close"));
     let options = values.flat_map(|value| value.split(',')).map(str::trim);
     options.filter_map(|option| option.parse().ok()).collect()
 }
@@ -293,6 +314,10 @@ pub struct UnusableSessionId;
 
 /// The upstream's `Mcp-Session-Id`, when it sent one.
 pub fn session_id(headers: &HeaderMap) -> Result<Option<&str>, UnusableSessionId> {
+    // Mostly there is none, which costs less to see than to look up.
+    if !headers.keys().any(|name| *name == mcp::SESSION_ID) {
+        return Ok(None);
+    }
     let value = admission::only_value(headers, &mcp::SESSION_ID).map_err(|_| UnusableSessionId)?;
     let Some(value) = value else { return Ok(None) };
     let is_visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
