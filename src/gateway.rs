@@ -130,7 +130,7 @@ impl Gateway {
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let way_client = way.as_ref().ok().and_then(|way| way.as_ref().map(|way| way.client));
         let client = way_client.unwrap_or(arrival.peer.ip);
-        let mut record = Record::new(&parts, request_id, client, &snapshot, &self.clock);
+        let mut record = Record::new(&parts, request_id, client, &snapshot, &*self.clock);
         record.trace(trace);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
@@ -168,7 +168,7 @@ impl Gateway {
             Err(rejection) => Box::pin(self.refuse(rejection, refusable, body, &mut record)).await,
         };
         if is_head {
-            response = answer::without_body(response);
+            answer::leave_body_out(&mut response);
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response.status());
@@ -228,7 +228,7 @@ impl Gateway {
         snapshot: &Snapshot,
         mut head: Box<Head>,
         body: &mut Option<Incoming>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
         let Head { parts, target, noted, .. } = &*head;
@@ -266,7 +266,7 @@ impl Gateway {
         stage: Stage<'_>,
         mut head: Box<Head>,
         body: &mut Option<Incoming>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { snapshot, resource, destination } = stage;
         let at = (snapshot, &**resource);
@@ -336,7 +336,7 @@ impl Gateway {
         rejection: Rejection,
         refusable: Refusable<'_>,
         body: Option<Incoming>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Response<GatewayBody> {
         if let Some(resource) = rejection.resource() {
             record.enter(resource);
