@@ -68,19 +68,13 @@ impl Target {
 
 fn read_authority(parts: &Parts, usual: Option<&Authority>) -> Result<Authority, Inadmissible> {
     let mismatch = Err(Inadmissible::Target("authority and Host differ"));
-    let in_target = match parts.uri.authority() {
-        Some(authority) => Some(Authority::parse(authority.as_str().as_bytes())?),
-        None => None,
+    let read = |bytes: &[u8]| match usual.filter(|usual| *usual.text.as_bytes() == *bytes) {
+        Some(usual) => Ok(usual.clone()),
+        None => Authority::parse(bytes),
     };
-    let in_host = match parts.headers.get(header::HOST) {
-        Some(host) => {
-            Some(match usual.filter(|usual| *usual.text.as_bytes() == *host.as_bytes()) {
-                Some(usual) => usual.clone(),
-                None => Authority::parse(host.as_bytes())?,
-            })
-        }
-        None => None,
-    };
+    let in_target = parts.uri.authority().map(|authority| read(authority.as_str().as_bytes()));
+    let in_host = parts.headers.get(header::HOST).map(|host| read(host.as_bytes()));
+    let (in_target, in_host) = (in_target.transpose()?, in_host.transpose()?);
     match (in_target, in_host) {
         (Some(target), Some(host)) if target == host => Ok(host),
         (Some(_), Some(_)) => mismatch,

@@ -100,9 +100,6 @@ pub fn for_upstream(
 
 /// Turns an upstream's fields into those of the response to the client.
 pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
-    // As with requests.
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::SERVER);
     Out::list(&headers, passes_to_client).take_from(&mut headers);
     headers
 }
