@@ -40,7 +40,9 @@ use crate::{
     forward::Worker,
     gateway::Gateway,
     limits::Limits,
-    listener::{self, Balance, Descriptors, Handshakes, Listener, Service, tls::TlsError},
+    listener::{
+        self, Balance, Descriptors, Handshakes, Listener, Service, http1::Dates, tls::TlsError,
+    },
     metrics::Metrics,
     reload::{
         Outcome, Reloader, TlsReplacement,
@@ -284,6 +286,7 @@ impl Serving {
             let service = Service {
                 gateway,
                 tls: self.handshakes.clone(),
+                dates: Dates::new(Arc::clone(&self.clock)),
                 metrics: self.metrics.clone(),
                 tasks: TaskTracker::new(),
                 drain: self.drain.clone(),

@@ -13,6 +13,8 @@
 //!
 //! A request that may have reached an upstream is never sent twice.
 
+pub mod client_body;
+pub mod connection;
 pub mod endpoint;
 pub mod endpoint_event;
 pub mod event_stream;
@@ -291,7 +293,7 @@ impl Upstream {
         if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));
         }
-        let (response, lease) = match sent {
+        let response = match sent {
             Ok(Ok(answered)) => answered,
             Err(RanOut) => {
                 ending.outcome = UpstreamOutcome::Timeout;
@@ -317,7 +319,7 @@ impl Upstream {
         let gauge = metrics.active_streams.clone();
         let shape =
             Shape { is_stream, is_listening, principal, holder, session, gauge, until, filter };
-        let response = self.response(response, lease, shape).await;
+        let response = self.response(response, shape).await;
         ending.outcome = match &response {
             Ok(_) => UpstreamOutcome::Response,
             Err(ForwardError::List(_)) => UpstreamOutcome::Refused,

@@ -28,7 +28,7 @@ use std::{net::IpAddr, pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
-use hyper::body::{Body, Incoming};
+use http_body::Body;
 use prometheus::IntCounter;
 use tracing::warn;
 
@@ -52,7 +52,7 @@ use crate::{
     authorize::Caller,
     clock::Clock,
     config::settings::Limits,
-    forward::{Worker, headers::X_REQUEST_ID, request_body::RequestBody},
+    forward::{Worker, client_body::ClientBody, headers::X_REQUEST_ID, request_body::RequestBody},
     limits::{ConnectionSlot, source},
     rejection::Rejection,
     resource::ProtectedResource,
@@ -114,7 +114,7 @@ impl Gateway {
     /// Answers one request.
     pub async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         arrival: Arrival,
     ) -> Response<GatewayBody> {
         let (parts, body) = request.into_parts();
@@ -227,7 +227,7 @@ impl Gateway {
         &self,
         snapshot: &Snapshot,
         mut head: Box<Head>,
-        body: &mut Option<Incoming>,
+        body: &mut Option<ClientBody>,
         record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
@@ -265,7 +265,7 @@ impl Gateway {
         &self,
         stage: Stage<'_>,
         mut head: Box<Head>,
-        body: &mut Option<Incoming>,
+        body: &mut Option<ClientBody>,
         record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { snapshot, resource, destination } = stage;
@@ -335,7 +335,7 @@ impl Gateway {
         &self,
         rejection: Rejection,
         refusable: Refusable<'_>,
-        body: Option<Incoming>,
+        body: Option<ClientBody>,
         record: &mut Record<'_>,
     ) -> Response<GatewayBody> {
         if let Some(resource) = rejection.resource() {

@@ -40,7 +40,7 @@
 //! 3  rejection   snapshot
 //! 2  router  >  resource  >  forward  >  authorize  >  authenticate  >  admission  >  limits
 //! 1  traces  >  config  >  logging  >  metrics
-//! 0  oauth   jsonrpc   clock
+//! 0  oauth   jsonrpc   clock   http1
 //! ```
 //!
 //! | module | its job |
@@ -49,7 +49,7 @@
 //! | [`cli`] | the commands, one file each, and their exit status |
 //! | [`demo`] | the whole story in one process: authorization server, MCP server, gateway, tour |
 //! | [`app`] | binds, serves and drains: the one door for the binary and for tests |
-//! | [`listener`] | accepts connections; its wire checks beneath hyper what hyper hides |
+//! | [`listener`] | accepts connections; serves HTTP/1 strictly, and HTTP/2 by hyper |
 //! | [`admin`] | liveness, readiness, metrics and the status page, on an address of their own |
 //! | [`reload`] | watches the configuration; replaces the snapshot in force, or keeps it |
 //! | [`gateway`] | the pipeline above; one log line and one count per request; its rehearsal for `explain` |
@@ -69,6 +69,7 @@
 //! | [`oauth`] | the vocabulary of all stages: issuer, scope, identifiers, secrets |
 //! | [`jsonrpc`] | a bounded glance at a request, and the errors we write |
 //! | [`clock`] | where time comes from, so that tests can set it |
+//! | [`http1`] | framing and fields of HTTP/1, for both ends of the gateway |
 #![cfg_attr(
     not(test),
     deny(
@@ -91,6 +92,7 @@ pub mod config;
 pub mod demo;
 pub mod forward;
 pub mod gateway;
+pub mod http1;
 pub mod jsonrpc;
 pub mod limits;
 pub mod listener;

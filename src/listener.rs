@@ -5,7 +5,7 @@
 //! 2. Who the peer is, a load balancer says first where that is configured ([`proxy_protocol`]).
 //! 3. What protocol a connection speaks is told under a deadline that starts at accept.
 //!    With TLS, the handshake is under it too, and ALPN tells ([`tls`]).
-//! 4. HTTP/1 goes through [`wire`], which sees what hyper hides; HTTP/2 has every limit set.
+//! 4. HTTP/1 is served by [`http1`], strictly; HTTP/2 by hyper, with every limit set.
 //! 5. A connection that takes no bytes for a minute is closed; a client that left is noticed.
 //! 6. Draining: nothing new is accepted, connections end after what they are doing.
 //!
@@ -15,12 +15,14 @@ mod balance;
 mod descriptors;
 mod frames;
 mod handshake;
+pub mod http1;
+pub mod preface;
 pub mod proxy_protocol;
 mod serve;
 mod stall;
 mod streams;
 pub mod tls;
-pub mod wire;
+pub mod transport;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -63,6 +65,8 @@ pub struct Service {
     pub gateway: Gateway,
     /// TLS, when the listener speaks it.
     pub tls: Option<Arc<Handshakes>>,
+    /// The present date, for responses.
+    pub dates: http1::Dates,
     /// Where connections are counted.
     pub metrics: Metrics,
     /// Where the worker's tasks are counted.

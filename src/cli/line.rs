@@ -14,7 +14,6 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header, uri::PathAndQuery,
 };
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +22,8 @@ use crate::{
     config::settings::RouteSettings,
     forward::{
         Addresses,
-        pool::{Lease, Pool, SendError},
+        connection::UpstreamBody,
+        pool::{Pool, SendError},
         request_body::RequestBody,
     },
     snapshot,
@@ -42,9 +42,7 @@ pub(super) struct Coming {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    rest: Incoming,
-    /// The connection lasts as long as its answer.
-    _lease: Lease,
+    rest: UpstreamBody,
 }
 
 /// What it answered, as far as it was read.
@@ -142,14 +140,14 @@ impl Line {
             }
         }
         let sent = timeout_at(deadline, self.pool.send(request, &self.tasks)).await;
-        let (response, lease) = match sent {
+        let response = match sent {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) => return Err(Silence::Send(error)),
             Err(_) => return Err(Silence::Timeout),
         };
         let (head, rest) = response.into_parts();
         let (status, headers) = (head.status, head.headers);
-        Ok(Coming { status, headers, body: Vec::new(), rest, _lease: lease })
+        Ok(Coming { status, headers, body: Vec::new(), rest })
     }
 }
 

@@ -2,28 +2,30 @@
 //!
 //! 1. A connection belongs to one route and one worker; no other route shares it, whatever its
 //!    address.
-//! 2. It is used again only after the whole response was read, and only for a short time: most
-//!    servers close idle connections after five seconds.
-//! 3. A request is sent again on a fresh connection only when hyper hands it back unsent.
+//! 2. It is used again only after the whole response was read, while nothing has come behind that,
+//!    and only for a short time: most servers close idle connections after five seconds.
+//! 3. A request is sent again on another connection only when not one byte of it was taken.
+//! 4. Connections that the upstream has closed, or that are too old, are closed within a second or
+//!    so. Whoever does that ends with the last of them, and keeps no pool.
 
 use std::{
+    future::poll_fn,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock, Weak},
     time::{Duration, Instant},
 };
 
 use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::{SockRef, TcpKeepalive};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::TaskTracker;
 
-use super::{dial::Dialer, request_body::RequestBody};
+use super::{
+    connection::{Connection, ExchangeError, HeadReader, Stream, UpstreamBody},
+    dial::Dialer,
+    request_body::RequestBody,
+};
 use crate::clock::Clock;
 
 /// Idle connections of one worker to one upstream.
@@ -34,6 +36,8 @@ pub struct Pool {
     connect_timeout: Duration,
     clock: Arc<dyn Clock>,
     idle: Mutex<IdleConnections>,
+    /// Where its worker's tasks are counted.
+    tasks: OnceLock<TaskTracker>,
 }
 
 /// How to speak TLS to an upstream.
@@ -49,61 +53,24 @@ pub struct Tls {
 #[derive(Debug, Default)]
 struct IdleConnections {
     connections: Vec<Idle>,
-    /// When those that nobody will use again were last thrown away.
-    swept: Option<Instant>,
+    /// Whether somebody closes those that nobody will use again.
+    is_swept: bool,
 }
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    connection: Box<Connection>,
     since: Instant,
 }
 
 impl Idle {
-    fn is_usable(&self, now: Instant) -> bool {
-        !self.sender.is_closed() && now.saturating_duration_since(self.since) < MAX_IDLE
-    }
-}
-
-impl IdleConnections {
-    /// The youngest that can take a request.
-    fn take(&mut self, now: Instant) -> Option<SendRequest<RequestBody>> {
-        let mut busy = Vec::new();
-        let mut taken = None;
-        while let Some(idle) = self.connections.pop() {
-            if !idle.is_usable(now) {
-                continue;
-            }
-            if idle.sender.is_ready() {
-                taken = Some(idle.sender);
-                break;
-            }
-            // Its task has not had its turn since the last response.
-            busy.push(idle);
-        }
-        self.connections.extend(busy.into_iter().rev());
-        taken
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < MAX_IDLE
     }
 
-    fn put(&mut self, idle: Idle) {
-        let now = idle.since;
-        let swept = *self.swept.get_or_insert(now);
-        // Under steady load only the youngest are ever looked at, and the rest would stay open.
-        if now.saturating_duration_since(swept) >= SWEEP_EVERY {
-            self.connections.retain(|each| each.is_usable(now));
-            self.swept = Some(now);
-        }
-        if self.connections.len() < MAX_IDLE_CONNECTIONS {
-            self.connections.push(idle);
-        }
+    fn is_usable(&mut self, now: Instant) -> bool {
+        self.is_young(now) && self.connection.is_quiet()
     }
-}
-
-/// A connection on loan; given back when a response was read to its end.
-#[derive(Debug)]
-pub struct Lease {
-    sender: SendRequest<RequestBody>,
-    pool: Arc<Pool>,
 }
 
 /// Why a request brought no response head.
@@ -117,7 +84,7 @@ pub enum SendError {
     ConnectTimeout,
     /// The connection failed, or the answer was no HTTP.
     #[error("the exchange failed: {0}")]
-    Http(#[from] hyper::Error),
+    Http(#[from] ExchangeError),
 }
 
 impl Pool {
@@ -138,90 +105,122 @@ impl Pool {
         connect_timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dialer, tls, connect_timeout, clock, idle: Mutex::default() }
+        Self { dialer, tls, connect_timeout, clock, idle: Mutex::default(), tasks: OnceLock::new() }
     }
 
     /// How many connections wait for their next request.
     pub fn idle(&self) -> usize {
         let now = self.clock.instant();
-        let is_usable = |idle: &&Idle| idle.is_usable(now);
-        self.idle.lock().map_or(0, |idle| idle.connections.iter().filter(is_usable).count())
+        let is_young = |idle: &&Idle| idle.is_young(now);
+        self.idle.lock().map_or(0, |idle| idle.connections.iter().filter(is_young).count())
     }
 
     /// Sends a request and waits for the response head.
     pub async fn send(
         self: &Arc<Self>,
-        mut request: Request<RequestBody>,
+        request: Request<RequestBody>,
         tasks: &TaskTracker,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
-        while let Some(mut sender) = self.take_idle() {
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, self.lease(sender))),
-                Err(mut error) => match error.take_message() {
-                    // Closed under us before a byte was written: nothing was sent.
-                    Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
-                },
-            }
+    ) -> Result<Response<UpstreamBody>, SendError> {
+        let (head, body) = request.into_parts();
+        let mut connection = self.connection(tasks).await?;
+        connection.begin(&head, body);
+        let mut reader = HeadReader::new(&head.method, head.headers);
+        loop {
+            let error = match poll_fn(|cx| connection.poll_head(&mut reader, cx)).await {
+                Ok(head) => return Ok(UpstreamBody::response(head, connection, self)),
+                Err(error) => error,
+            };
+            // Closed under us before a byte was taken.
+            let Some(unsent) = connection.take_unsent() else { return Err(error.into()) };
+            connection = self.connection(tasks).await?;
+            connection.begin_again(unsent);
         }
+    }
+
+    /// The youngest that is idle, or a new one.
+    async fn connection(&self, tasks: &TaskTracker) -> Result<Box<Connection>, SendError> {
+        if let Some(connection) = self.take_idle() {
+            return Ok(connection);
+        }
+        self.tasks.get_or_init(|| tasks.clone());
         // Boxed: most requests find a connection and need not carry this future.
-        let connecting = Box::pin(self.connect(tasks));
-        let mut sender = tokio::time::timeout(self.connect_timeout, connecting)
+        let connecting = Box::pin(self.connect());
+        tokio::time::timeout(self.connect_timeout, connecting)
             .await
-            .map_err(|_| SendError::ConnectTimeout)??;
-        let response = sender.send_request(request).await?;
-        Ok((response, self.lease(sender)))
+            .map_err(|_| SendError::ConnectTimeout)?
+            .map_err(SendError::Connect)
     }
 
-    fn lease(self: &Arc<Self>, sender: SendRequest<RequestBody>) -> Lease {
-        Lease { sender, pool: Arc::clone(self) }
-    }
-
-    fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
-        let now = self.clock.instant();
-        self.idle.lock().ok()?.take(now)
-    }
-
-    async fn connect(&self, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError> {
+    async fn connect(&self) -> io::Result<Box<Connection>> {
         let stream = self.dialer.connect(self.connect_timeout).await?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
-        match &self.tls {
-            None => handshake(TokioIo::new(stream), tasks).await,
+        let stream = match &self.tls {
+            None => Stream::Plain(stream),
             Some(Tls { config, name }) => {
                 let connector = TlsConnector::from(Arc::clone(config));
-                let stream = connector.connect(name.clone(), stream).await?;
-                handshake(TokioIo::new(stream), tasks).await
+                Stream::Secured(Box::new(connector.connect(name.clone(), stream).await?))
+            }
+        };
+        Ok(Connection::new(stream))
+    }
+
+    fn take_idle(&self) -> Option<Box<Connection>> {
+        let now = self.clock.instant();
+        let mut idle = self.idle.lock().ok()?;
+        while let Some(mut each) = idle.connections.pop() {
+            if each.is_usable(now) {
+                return Some(each.connection);
             }
         }
+        None
+    }
+
+    /// Keeps a connection for a later request.
+    pub(super) fn give_back(self: &Arc<Self>, connection: Box<Connection>) {
+        let since = self.clock.instant();
+        let Ok(mut idle) = self.idle.lock() else { return };
+        if idle.connections.len() >= MAX_IDLE_CONNECTIONS {
+            return;
+        }
+        idle.connections.push(Idle { connection, since });
+        if !idle.is_swept
+            && let Some(tasks) = self.tasks.get()
+        {
+            idle.is_swept = true;
+            drop(tasks.spawn(sweep(Arc::downgrade(self))));
+        }
+    }
+
+    /// Has the rest of a request sent whose response is over.
+    pub(super) fn finish(self: &Arc<Self>, mut connection: Box<Connection>, may_stay: bool) {
+        let Some(tasks) = self.tasks.get() else { return };
+        let pool = Arc::clone(self);
+        drop(tasks.spawn(async move {
+            let finished = tokio::time::timeout(LONGEST_REST, connection.finish()).await;
+            if finished == Ok(true) && may_stay && connection.rest() {
+                pool.give_back(connection);
+            }
+        }));
+    }
+
+    /// Closes what nobody will use again; whether any are left.
+    fn sweep(&self) -> bool {
+        let now = self.clock.instant();
+        let Ok(mut idle) = self.idle.lock() else { return false };
+        idle.connections.retain_mut(|each| each.is_usable(now));
+        idle.is_swept = !idle.connections.is_empty();
+        idle.is_swept
     }
 }
 
-async fn handshake<T>(io: T, tasks: &TaskTracker) -> Result<SendRequest<RequestBody>, SendError>
-where
-    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new()
-        .max_header_size(MAX_BUFFER_BYTES)
-        .max_buf_size(MAX_BUFFER_BYTES)
-        // A small message is copied together and sent: cheaper than gathering it in the kernel.
-        .writev(false)
-        .handshake(io)
-        .await?;
-    // Its errors reach whoever waits for a response; an idle connection's end is nobody's error.
-    drop(tasks.spawn(async move { drop(connection.await) }));
-    Ok(sender)
-}
-
-impl Lease {
-    /// Keeps the connection for a later request.
-    pub fn give_back(self) {
-        if self.sender.is_closed() {
+/// Looks at a pool's idle connections for as long as there are any.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let Some(pool) = pool.upgrade() else { return };
+        if !pool.sweep() {
             return;
-        }
-        let since = self.pool.clock.instant();
-        if let Ok(mut idle) = self.pool.idle.lock() {
-            idle.put(Idle { sender: self.sender, since });
         }
     }
 }
@@ -229,8 +228,8 @@ impl Lease {
 /// Finds out about an upstream that went away without a word.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
-/// What a connection reads ahead, its response heads too: whoever takes nothing must cost little.
-const MAX_BUFFER_BYTES: usize = 16 * 1024;
+/// For what is left of a request behind its response.
+const LONGEST_REST: Duration = Duration::from_mins(5);
 const MAX_IDLE: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

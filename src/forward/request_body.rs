@@ -21,10 +21,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
+use super::client_body::ClientBody;
 use crate::{
     config::settings::Limits,
     jsonrpc::{Glance, watch::Watch},
@@ -97,7 +98,7 @@ impl Passed {
 impl RequestBody {
     /// Reads the beginning of a body, all of it when it is short, and glances at it.
     pub async fn read(
-        mut body: Incoming,
+        mut body: ClientBody,
         limits: BodyLimits,
         room: &Room,
     ) -> Result<(Self, Glance), BodyError> {
@@ -108,6 +109,10 @@ impl RequestBody {
         }
         if exceeds(body.size_hint().lower()) {
             return Err(BodyError::TooLarge);
+        }
+        if let Some(whole) = body.take_whole(WHOLE_BYTES) {
+            let glance = look(&whole, true, limits.max_bytes)?;
+            return Ok((Self::Whole(whole), glance));
         }
         let end = Instant::now() + limits.timeout;
         let (start, is_whole) = tokio::time::timeout_at(end, read_start(&mut body, room))
@@ -127,12 +132,16 @@ impl RequestBody {
 
     /// Reads a body whole, and glances at it; only for what must be understood before it is sent.
     pub async fn read_whole(
-        mut body: Incoming,
+        mut body: ClientBody,
         limits: BodyLimits,
         room: &Room,
     ) -> Result<(Self, Glance), BodyError> {
         if usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes > limits.max_bytes) {
             return Err(BodyError::TooLarge);
+        }
+        if let Some(whole) = body.take_whole(limits.max_bytes) {
+            let glance = Glance::at(&whole);
+            return Ok((Self::Whole(whole), glance));
         }
         let reading = read_until(&mut body, limits.max_bytes, room);
         let (whole, is_whole) = tokio::time::timeout(limits.timeout, reading)
@@ -172,13 +181,13 @@ pub fn look(start: &Bytes, is_whole: bool, max_bytes: usize) -> Result<Glance, B
 }
 
 /// Reads until the end, or until more than [`WHOLE_BYTES`] are there; says whether it was the end.
-async fn read_start(body: &mut Incoming, room: &Room) -> Result<(Bytes, bool), BodyError> {
+async fn read_start(body: &mut ClientBody, room: &Room) -> Result<(Bytes, bool), BodyError> {
     read_until(body, WHOLE_BYTES, room).await
 }
 
 /// Reads until the end, or until more than this many bytes are there; says whether it was the end.
 async fn read_until(
-    body: &mut Incoming,
+    body: &mut ClientBody,
     bytes: usize,
     room: &Room,
 ) -> Result<(Bytes, bool), BodyError> {
@@ -213,7 +222,7 @@ async fn read_until(
 }
 
 /// Reads a short body whole for the `id` of a refusal; `None` when it is longer than 64 KiB.
-pub async fn read_short(mut body: Incoming, room: &Room) -> Option<Bytes> {
+pub async fn read_short(mut body: ClientBody, room: &Room) -> Option<Bytes> {
     let (start, is_whole) = read_start(&mut body, room).await.ok()?;
     is_whole.then_some(start)
 }
@@ -221,7 +230,7 @@ pub async fn read_short(mut body: Incoming, room: &Room) -> Option<Bytes> {
 /// A body whose beginning is known and whose rest is still to come.
 pub struct Streamed {
     start: Option<Bytes>,
-    rest: Incoming,
+    rest: ClientBody,
     left: usize,
     deadline: Pin<Box<Sleep>>,
     watch: Watch,

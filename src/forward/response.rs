@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
 use prometheus::IntGauge;
 
 use super::{
     ForwardError, Upstream,
+    connection::{ExchangeError, UpstreamBody},
     ending::Ending,
     endpoint::EndpointSealer,
     headers,
@@ -18,7 +19,6 @@ use super::{
         events::EventFilter,
         response::{self, Reading},
     },
-    pool::Lease,
     response_body::ResponseBody,
     response_head,
 };
@@ -52,8 +52,7 @@ impl Upstream {
     /// Turns what the upstream answered into what the client gets.
     pub(super) async fn response(
         &self,
-        response: Response<Incoming>,
-        lease: Lease,
+        response: Response<UpstreamBody>,
         mut shape: Shape,
     ) -> Result<Response<ResponseBody>, ForwardError> {
         let (mut parts, body) = response.into_parts();
@@ -66,21 +65,21 @@ impl Upstream {
             match reading {
                 Reading::Bodiless => {
                     let body = self.past_its_end(body).await;
-                    ResponseBody::whole(body, Some(lease), Bytes::new())
+                    ResponseBody::whole(body, Bytes::new())
                 }
                 Reading::Json => {
                     let room = self.room.of(shape.holder);
-                    self.filtered(parts.status, (body, lease), &filter, &room).await?
+                    self.filtered(parts.status, body, &filter, &room).await?
                 }
-                Reading::Events => self.events(body, lease, shape, Some(filter)),
+                Reading::Events => self.events(body, shape, Some(filter)),
             }
         } else if !is_events {
             let patience = self.settings.response_timeout;
-            ResponseBody::plain(body, lease, patience).await.map_err(broken)?
+            ResponseBody::plain(body, patience).await.map_err(broken)?
         } else if parts.headers.contains_key(header::CONTENT_ENCODING) {
-            ResponseBody::encoded(body, lease, shape.gauge)
+            ResponseBody::encoded(body, shape.gauge)
         } else {
-            self.events(body, lease, shape, None)
+            self.events(body, shape, None)
         };
         parts.headers = headers::for_client(parts.headers);
         if is_filtered {
@@ -101,26 +100,20 @@ impl Upstream {
         Ok(Response::from_parts(parts, body))
     }
 
-    fn events(
-        &self,
-        body: Incoming,
-        lease: Lease,
-        shape: Shape,
-        filter: Option<ListFilter>,
-    ) -> ResponseBody {
+    fn events(&self, body: UpstreamBody, shape: Shape, filter: Option<ListFilter>) -> ResponseBody {
         let filter =
             filter.map(|filter| EventFilter::new(filter).within(&self.room.of(shape.holder)));
         if !shape.is_stream {
             let ending = shape.is_listening.then_some(shape.until);
-            return ResponseBody::events(body, lease, shape.gauge, ending).filtered(filter);
+            return ResponseBody::events(body, shape.gauge, ending).filtered(filter);
         }
         let endpoints = Arc::clone(&self.endpoints);
         let sealer = EndpointSealer { endpoints, principal: shape.principal };
-        ResponseBody::stream(body, lease, shape.gauge, sealer, shape.until).filtered(filter)
+        ResponseBody::stream(body, shape.gauge, sealer, shape.until).filtered(filter)
     }
 
     /// Passes over a short body that nobody is shown, so that its connection can be used again.
-    async fn past_its_end(&self, mut body: Incoming) -> Incoming {
+    async fn past_its_end(&self, mut body: UpstreamBody) -> UpstreamBody {
         if body.size_hint().upper().is_some_and(|bytes| bytes <= MAX_PASSED_BYTES) {
             let passing = async { while let Some(Ok(_)) = body.frame().await {} };
             // Whatever stops it: then the connection is not used again.
@@ -133,7 +126,7 @@ impl Upstream {
     async fn filtered(
         &self,
         status: StatusCode,
-        (mut body, lease): (Incoming, Lease),
+        mut body: UpstreamBody,
         filter: &ListFilter,
         room: &Room,
     ) -> Result<ResponseBody, ForwardError> {
@@ -163,12 +156,11 @@ impl Upstream {
                 None => read.freeze(),
             },
         };
-        lease.give_back();
-        Ok(ResponseBody::whole(body, None, filtered))
+        Ok(ResponseBody::whole(body, filtered))
     }
 }
 
-fn broken(error: hyper::Error) -> ForwardError {
+fn broken(error: ExchangeError) -> ForwardError {
     ForwardError::Send(error.into())
 }
 

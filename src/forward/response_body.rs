@@ -6,10 +6,9 @@
 //!    event for a whole one.
 //! 3. A GET stream, and one that a POST may have subscribed to, ends cleanly, between events, when the
 //!    gateway drains or the stream's token is over; see `ending`.
-//! 4. The connection is given back when the response was read to its end, and only then.
+//! 4. What has passed leaves for the client before its response is broken off.
 //! 5. A body that is no stream may not stall for ever; what is broken from its first byte is never
 //!    begun.
-//! 6. Trailers are dropped.
 
 use std::{
     fmt,
@@ -21,26 +20,29 @@ use std::{
 };
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use prometheus::IntGauge;
 use tokio::time::{Sleep, sleep};
 
 use super::{
+    connection::{ExchangeError, UpstreamBody},
     ending::Ending,
     endpoint::EndpointSealer,
     endpoint_event::EndpointRewriter,
     event_stream::{EventError, EventScanner},
     list_filter::events::EventFilter,
-    pool::Lease,
 };
 
 /// A response body as the client sees it.
 pub struct ResponseBody {
-    upstream: Incoming,
-    lease: Option<Lease>,
+    upstream: UpstreamBody,
     kind: Kind,
     /// What came together with the head.
     first: Option<Bytes>,
+    /// Whether something passed since it last had to wait.
+    has_passed: bool,
+    /// Why it breaks off, once what has passed has left.
+    fault: Option<ResponseError>,
     is_over: bool,
 }
 
@@ -101,8 +103,10 @@ pub enum ResponseError {
     Stalled,
     /// The upstream broke off, or its own framing is wrong.
     #[error("the upstream broke off: {0}")]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] ExchangeError),
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, ResponseError>>>;
 
 impl ResponseBody {
     /// A body that is no event stream; between two of its bytes at most `patience` may pass.
@@ -111,36 +115,29 @@ impl ResponseBody {
     ///
     /// When what came with the head is broken already: then the head need not pass either.
     pub(super) async fn plain(
-        upstream: Incoming,
-        lease: Lease,
+        upstream: UpstreamBody,
         patience: Duration,
-    ) -> Result<Self, hyper::Error> {
-        let mut body = Self::new(upstream, lease, Kind::Plain { patience, deadline: None });
+    ) -> Result<Self, ExchangeError> {
+        let mut body = Self::new(upstream, Kind::Plain { patience, deadline: None });
         body.peek().await?;
         Ok(body)
     }
 
     /// An event stream in a content coding.
-    pub(super) fn encoded(upstream: Incoming, lease: Lease, gauge: IntGauge) -> Self {
-        Self::new(upstream, lease, Kind::Encoded { _open: OpenStream::new(gauge) })
+    pub(super) fn encoded(upstream: UpstreamBody, gauge: IntGauge) -> Self {
+        Self::new(upstream, Kind::Encoded { _open: OpenStream::new(gauge) })
     }
 
     /// The events of an answer to a POST; `ending` for those that would never end by themselves.
-    pub(super) fn events(
-        upstream: Incoming,
-        lease: Lease,
-        gauge: IntGauge,
-        ending: Option<Ending>,
-    ) -> Self {
+    pub(super) fn events(upstream: UpstreamBody, gauge: IntGauge, ending: Option<Ending>) -> Self {
         let (scanner, open) = (EventScanner::default(), OpenStream::new(gauge));
         let followed = Followed { scanner, ending, filter: None, _open: open };
-        Self::new(upstream, lease, Kind::Followed(Box::new(followed)))
+        Self::new(upstream, Kind::Followed(Box::new(followed)))
     }
 
     /// The events of a GET stream.
     pub(super) fn stream(
-        upstream: Incoming,
-        lease: Lease,
+        upstream: UpstreamBody,
         gauge: IntGauge,
         sealer: EndpointSealer,
         ending: Ending,
@@ -152,18 +149,16 @@ impl ResponseBody {
             filter: None,
             _open: OpenStream::new(gauge),
         }));
-        Self::new(upstream, lease, kind)
+        Self::new(upstream, kind)
     }
 
-    /// A body that was read whole; `lease` where the upstream may not have come to its end.
-    pub(super) fn whole(upstream: Incoming, lease: Option<Lease>, bytes: Bytes) -> Self {
+    /// A body that was read whole.
+    pub(super) fn whole(mut upstream: UpstreamBody, bytes: Bytes) -> Self {
+        // What was not read to its end is not worth reading.
+        upstream.close();
         let kind = Kind::Plain { patience: Duration::ZERO, deadline: None };
         let first = (!bytes.is_empty()).then_some(bytes);
-        let mut body = Self { upstream, lease, kind, first, is_over: true };
-        body.settle();
-        // What was not read to its end is not worth reading.
-        body.lease = None;
-        body
+        Self { upstream, kind, first, has_passed: false, fault: None, is_over: true }
     }
 
     /// The same events without the lists' items that are hidden.
@@ -179,18 +174,16 @@ impl ResponseBody {
         self
     }
 
-    fn new(upstream: Incoming, lease: Lease, kind: Kind) -> Self {
-        let mut body = Self { upstream, lease: Some(lease), kind, first: None, is_over: false };
-        body.settle();
-        body
+    fn new(upstream: UpstreamBody, kind: Kind) -> Self {
+        // The head passes first.
+        Self { upstream, kind, first: None, has_passed: true, fault: None, is_over: false }
     }
 
     /// Takes what is there already, without waiting.
-    async fn peek(&mut self) -> Result<(), hyper::Error> {
+    async fn peek(&mut self) -> Result<(), ExchangeError> {
         poll_fn(|cx| match Pin::new(&mut self.upstream).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.first = frame.into_data().ok();
-                self.settle();
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
@@ -199,31 +192,32 @@ impl ResponseBody {
         .await
     }
 
-    /// Gives the connection back once nothing more comes from it.
-    fn settle(&mut self) {
-        if self.upstream.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.give_back();
-        }
-    }
-
-    fn end(&mut self) -> Option<Result<Frame<Bytes>, ResponseError>> {
-        self.is_over = true;
-        if let Some(lease) = self.lease.take() {
-            lease.give_back();
-        }
+    fn end(&mut self, cx: &mut Context<'_>) -> Polled {
         let is_whole = match &self.kind {
             Kind::Encoded { .. } | Kind::Plain { .. } => true,
             Kind::Followed(_) | Kind::Rewritten(_) => self.is_between_events(),
         };
-        (!is_whole).then(|| Err(EventError::Cut.into()))
+        if is_whole {
+            self.is_over = true;
+            return Poll::Ready(None);
+        }
+        self.break_off(EventError::Cut.into(), cx)
     }
 
-    fn fail(&mut self, error: ResponseError) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
-        self.is_over = true;
-        self.lease = None;
+    fn fail(&mut self, error: ResponseError, cx: &mut Context<'_>) -> Polled {
         tracing::warn!(error = %error, "a response was broken off");
+        self.break_off(error, cx)
+    }
+
+    fn break_off(&mut self, error: ResponseError, cx: &mut Context<'_>) -> Polled {
+        self.upstream.close();
+        if self.has_passed {
+            // Whoever writes to the client must have its turn, or what was good goes with the rest.
+            self.fault = Some(error);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.is_over = true;
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -314,12 +308,14 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = ResponseError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ResponseError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
+        if let Some(error) = this.fault.take() {
+            this.is_over = true;
+            return Poll::Ready(Some(Err(error)));
+        }
         if let Some(first) = this.first.take() {
+            this.has_passed = true;
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         loop {
@@ -328,32 +324,37 @@ impl Body for ResponseBody {
             }
             match this.poll_ended(cx) {
                 Poll::Ready(Ok(())) => {
-                    // The lease goes with us: the upstream sees the stream's end.
+                    // The upstream sees the stream's end.
                     this.is_over = true;
-                    this.lease = None;
+                    this.upstream.close();
                     continue;
                 }
-                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Ready(Err(error)) => return this.fail(error, cx),
                 Poll::Pending => {}
             }
             let frame = match Pin::new(&mut this.upstream).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending if this.poll_stalled(cx) => {
-                    return this.fail(ResponseError::Stalled);
+                    return this.fail(ResponseError::Stalled, cx);
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    this.has_passed = false;
+                    return Poll::Pending;
+                }
             };
-            let Some(frame) = frame else { return Poll::Ready(this.end()) };
+            let Some(frame) = frame else { return this.end(cx) };
             let data = match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => data,
                 Ok(Err(_trailers)) => continue,
-                Err(error) => return this.fail(error.into()),
+                Err(error) => return this.fail(error.into(), cx),
             };
-            this.settle();
             match this.pass(data) {
                 Ok(passed) if passed.is_empty() => {}
-                Ok(passed) => return Poll::Ready(Some(Ok(Frame::data(passed)))),
-                Err(error) => return this.fail(error.into()),
+                Ok(passed) => {
+                    this.has_passed = true;
+                    return Poll::Ready(Some(Ok(Frame::data(passed))));
+                }
+                Err(error) => return this.fail(error.into(), cx),
             }
         }
     }

@@ -7,15 +7,14 @@
 //!    so in one way only and not be encoded: its endpoints are rewritten, and it ends between events.
 
 use http::{HeaderMap, Response, StatusCode, header};
-use hyper::body::Incoming;
 
-use super::ForwardError;
+use super::{ForwardError, connection::UpstreamBody};
 
 /// Refuses what must not pass.
 ///
 /// `is_stream`: it answers a GET; `is_listening`: it may never end by itself.
 pub(super) fn check(
-    response: &Response<Incoming>,
+    response: &Response<UpstreamBody>,
     is_stream: bool,
     is_listening: bool,
 ) -> Result<(), ForwardError> {
@@ -32,7 +31,7 @@ pub(super) fn check(
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ForwardError::Refused("101"));
     }
-    // RFC 9112 section 6.3: two framings, or codings that hyper would drop in silence, are an attack
+    // RFC 9112 section 6.3: two framings, or codings that nobody decodes here, are an attack
     // or a broken server; trust neither.
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let is_framed_once = match (codings.next(), codings.next()) {

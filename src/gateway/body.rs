@@ -4,7 +4,7 @@
 //! [`buffer`](crate::limits::buffer).
 
 use http::Method;
-use hyper::body::{Body, Incoming};
+use http_body::Body;
 
 use super::{
     head::{Head, Refusable},
@@ -15,6 +15,7 @@ use crate::{
     authenticate::{AuthenticateError, bearer::CredentialsError},
     authorize::Caller,
     config::settings::Limits,
+    forward::client_body::ClientBody,
     forward::request_body::{self, BodyError, BodyLimits, RequestBody},
     jsonrpc::Glance,
     limits::{buffer::Share, tally::Key},
@@ -26,7 +27,7 @@ use crate::{
 pub(super) async fn without_credentials(
     (resource, limits): (&ProtectedResource, &Limits),
     head: &Head,
-    body: &mut Option<Incoming>,
+    body: &mut Option<ClientBody>,
     record: &mut Record<'_>,
 ) -> Result<(Caller, RequestBody, Glance), Rejection> {
     let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
@@ -52,7 +53,7 @@ pub(super) async fn read(
     method: &Method,
     (resource, limits): (&ProtectedResource, &Limits),
     holder: Option<Key>,
-    body: &mut Option<Incoming>,
+    body: &mut Option<ClientBody>,
 ) -> Result<(RequestBody, Glance), Rejection> {
     let limits = BodyLimits::of(limits);
     let room = &resource.room.of(holder);
@@ -66,7 +67,7 @@ pub(super) async fn read(
 }
 
 /// Reads a refused request's body for the `id` it holds, where that costs little.
-pub(super) async fn read_for_id(body: Incoming, refusable: &Refusable<'_>) -> Option<Glance> {
+pub(super) async fn read_for_id(body: ClientBody, refusable: &Refusable<'_>) -> Option<Glance> {
     let is_short = body.size_hint().lower() <= request_body::WHOLE_BYTES as u64;
     if body.is_end_stream() || !is_short || refusable.expects_continue || !refusable.may_call {
         return None;

@@ -19,10 +19,10 @@ use tracing::debug;
 
 use super::{
     Connection,
+    preface::{self, Opening, Protocol},
     serve::{TURN_AWAY, WRITE_STALL},
     stall::StallGuard,
     tls::{HTTP_2, Handshakes},
-    wire::{self, Opening, Protocol},
 };
 
 /// A connection behind TLS.
@@ -74,7 +74,7 @@ impl Connection {
             let opening = Opening { protocol: Protocol::Http1, stream, received: BytesMut::new() };
             return Some((opening, agreed.farewell.clone()));
         }
-        let opening = wire::read_preface(stream, deadline).await.ok()?;
+        let opening = preface::read_preface(stream, deadline).await.ok()?;
         let is_http2 = opening.protocol == Protocol::Http2;
         is_http2.then(|| (opening, agreed.farewell.clone()))
     }

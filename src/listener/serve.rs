@@ -1,14 +1,9 @@
 //! Serving one connection.
 
-use std::{convert::Infallible, future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    rt::Executor,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
+use http::Request;
+use hyper::{rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::IntGauge;
 use socket2::{SockRef, TcpKeepalive};
@@ -20,14 +15,15 @@ use super::{
     Connection, Handshakes, Service,
     frames::FrameMeter,
     handshake::say_and_close,
+    http1::{self, WireFault},
+    preface::{self, Opening, Protocol, Replay},
     stall::StallGuard,
     streams::Streams,
-    wire::{self, Opening, Protocol, Replay, Transport, Wire, WireFault, WireLimits},
+    transport::Transport,
 };
 use crate::{
-    admission::Inadmissible,
-    gateway::{Arrival, GatewayBody},
-    rejection::Rejection,
+    admission::Inadmissible, forward::client_body::ClientBody, gateway::Arrival,
+    http1::incoming::Incoming, rejection::Rejection,
 };
 
 impl Connection {
@@ -70,7 +66,7 @@ impl Connection {
         let stream = StallGuard::new(stream, WRITE_STALL);
         let drain = &self.service.drain;
         let opening = tokio::select! {
-            opening = wire::read_preface(stream, deadline) => opening,
+            opening = preface::read_preface(stream, deadline) => opening,
             () = drain.cancelled() => return,
         };
         let Ok(opening) = opening else { return };
@@ -99,40 +95,17 @@ impl Connection {
         farewell: &CancellationToken,
     ) {
         let limits = &self.limits;
-        let wire_limits = WireLimits {
+        let limits = http1::Limits {
             max_header_bytes: limits.max_header_bytes,
             header_timeout: limits.header_timeout,
             idle_timeout: limits.idle_timeout,
         };
-        let (wire, exchange) = Wire::new(opening, deadline, wire_limits);
-        let service = service_fn(|request: Request<Incoming>| {
-            let guard = exchange.guard();
-            let finding = exchange.fault().map(finding);
-            // Called within the block: captured, the future would take its room twice.
-            async move {
-                let response = self.answer(request, finding).await;
-                Ok::<_, Infallible>(response.map(|body| guard.over(body)))
-            }
-        });
-        let connection = http1::Builder::new()
-            .max_headers(MAX_FIELDS)
-            .max_buf_size(limits.max_header_bytes.max(MIN_BUFFER) + MIN_BUFFER)
-            // A small message is copied together and sent: cheaper than gathering it in the kernel.
-            .writev(false)
-            // The timers are the wire's own; hyper's would cut idle connections.
-            .header_read_timeout(None)
-            .half_close(false)
-            .serve_connection(TokioIo::new(wire), service);
-        let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = farewell.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let connection = http1::Connection::new(opening, deadline, limits, &self.service.dates);
+        let answer = |request: Request<Incoming>, fault: Option<WireFault>| {
+            let arrival = Arrival { peer: self.peer.clone(), finding: fault.map(finding) };
+            self.service.gateway.handle(request.map(ClientBody::Http1), arrival)
         };
-        note_end(ended);
+        note_end(connection.serve(farewell, answer).await);
     }
 
     async fn serve_http2<S: Transport>(&self, opening: Opening<S>, farewell: &CancellationToken) {
@@ -141,14 +114,15 @@ impl Connection {
         let service = service_fn({
             let (service, peer) = (Arc::clone(&self.service), self.peer.clone());
             let streams = streams.clone();
-            move |request: Request<Incoming>| {
+            move |request: Request<hyper::body::Incoming>| {
                 let open = streams.open();
                 let (service, peer) = (Arc::clone(&service), peer.clone());
                 async move {
                     // Reset: the client was told long ago that nothing new is served here.
                     let open = open.ok_or(io::ErrorKind::ConnectionAborted)?;
                     let arrival = Arrival { peer, finding: None };
-                    let response = service.gateway.handle(request, arrival).await;
+                    let response =
+                        service.gateway.handle(request.map(ClientBody::Http2), arrival).await;
                     Ok::<_, io::Error>(response.map(|body| open.over(body)))
                 }
             }
@@ -192,15 +166,6 @@ impl Connection {
         };
         note_end(ended);
     }
-
-    fn answer(
-        &self,
-        request: Request<Incoming>,
-        finding: Option<Inadmissible>,
-    ) -> impl Future<Output = Response<GatewayBody>> {
-        let arrival = Arrival { peer: self.peer.clone(), finding };
-        self.service.gateway.handle(request, arrival)
-    }
 }
 
 /// Counts a connection for as long as it is served, however that ends.
@@ -220,7 +185,7 @@ impl Drop for OpenConnection {
 }
 
 /// A client that leaves is no error of ours, and every client leaves.
-fn note_end(ended: hyper::Result<()>) {
+fn note_end(ended: Result<(), impl std::fmt::Display>) {
     if let Err(error) = ended {
         debug!(error = %error, "a connection ended early");
     }
@@ -278,8 +243,5 @@ where
 /// Finds out about a client that went away without a word.
 const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_mins(1)).with_interval(Duration::from_secs(20));
-const MAX_FIELDS: usize = 100;
-/// hyper insists on this much.
-const MIN_BUFFER: usize = 8192;
 pub(super) const TURN_AWAY: Duration = Duration::from_secs(2);
 pub(super) const WRITE_STALL: Duration = Duration::from_mins(1);

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::wire::Transport;
+use super::transport::Transport;
 
 /// A stream whose writes fail when the peer takes nothing for too long.
 #[derive(Debug)]

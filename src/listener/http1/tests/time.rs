@@ -104,7 +104,7 @@ async fn a_request_in_flight_is_neither_idle_nor_late() {
 
 #[tokio::test]
 async fn a_client_that_takes_its_response_slowly_is_not_idle() {
-    let server = Server::with_limits(WireLimits {
+    let server = Server::with_limits(Limits {
         max_header_bytes: 1024,
         header_timeout: ms(100),
         idle_timeout: ms(50),

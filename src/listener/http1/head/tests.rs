@@ -150,10 +150,10 @@ fn c17_request_lines_are_strict() {
 #[test]
 fn one_empty_line_may_stand_before_a_request_and_no_more() {
     let head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let span = |bytes: String| check(bytes.as_bytes()).map(|head| head.expect("complete").span);
-    assert_eq!(span(head.to_owned()), Ok(0..head.len()));
-    assert_eq!(span(format!("\r\n{head}GET /b")), Ok(2..head.len() + 2));
-    assert_eq!(span(format!("\r\n\r\n{head}")), Err(WireFault::RequestLine));
+    let end = |bytes: String| check(bytes.as_bytes()).map(|head| head.expect("complete").end);
+    assert_eq!(end(head.to_owned()), Ok(head.len()));
+    assert_eq!(end(format!("\r\n{head}GET /b")), Ok(head.len() + 2));
+    assert_eq!(end(format!("\r\n\r\n{head}")), Err(WireFault::RequestLine));
 }
 
 #[test]
@@ -212,4 +212,62 @@ fn token_bytes_are_those_of_rfc_9110() {
     let tokens: Vec<u8> = (0..=255).filter(|&byte| is_token_byte(byte)).collect();
     let expected = b"!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~";
     assert_eq!(tokens, expected);
+}
+
+/// The parts of a head that passes.
+fn parts(head: &str) -> Result<Parts, WireFault> {
+    let mut check = HeadCheck::default();
+    let checked = check.advance(head.as_bytes(), LIMIT)?.expect("a complete head");
+    check.parts(&Bytes::copy_from_slice(&head.as_bytes()[..checked.end]), HeaderMap::new())
+}
+
+#[test]
+fn parts_are_those_that_were_checked() {
+    let fields =
+        "Host:  a \r\nX-Empty:\r\nX-Blank: \t \r\nX-Two: 1\r\nx-two:\t2\t\r\nX-Obs: \u{fc}\r\n";
+    for before in ["", "\r\n"] {
+        let parts = parts(&format!("{before}DELETE /a?b=c HTTP/1.1\r\n{fields}\r\nGET /")).unwrap();
+        assert_eq!((parts.method.as_str(), parts.version), ("DELETE", Version::HTTP_11));
+        assert_eq!(parts.uri, "/a?b=c");
+        let fields: Vec<_> =
+            parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let expected: [(&str, &[u8]); 6] = [
+            ("host", b"a"),
+            ("x-empty", b""),
+            ("x-blank", b""),
+            ("x-two", b"1"),
+            ("x-two", b"2"),
+            ("x-obs", "\u{fc}".as_bytes()),
+        ];
+        assert_eq!(fields, expected);
+    }
+    assert_eq!(parts("GET / HTTP/1.0\r\n\r\n").unwrap().version, Version::HTTP_10);
+    assert_eq!(
+        parts("GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err(),
+        WireFault::RequestLine
+    );
+}
+
+#[test]
+fn connection_and_expect_say_what_follows() {
+    let facts = |version: &str, fields: &str| {
+        let head = check(format!("GET / {version}\r\nHost: a\r\n{fields}\r\n").as_bytes());
+        let head = head.unwrap().expect("complete");
+        (head.keeps_alive, head.expects_continue)
+    };
+    for (fields, is_kept, is_kept_by_old) in [
+        ("", true, false),
+        ("Connection: close\r\n", false, false),
+        ("Connection: Keep-Alive\r\n", true, true),
+        ("Connection: x, CLOSE\r\n", false, false),
+        ("Connection: close\r\nConnection: keep-alive\r\n", false, false),
+        ("Connection: keep-alive, close\r\n", false, false),
+        ("Connection: closed\r\n", true, false),
+    ] {
+        assert_eq!(facts("HTTP/1.1", fields).0, is_kept, "{fields:?}");
+        assert_eq!(facts("HTTP/1.0", fields).0, is_kept_by_old, "{fields:?}");
+    }
+    assert!(facts("HTTP/1.1", "Expect: 100-Continue\r\n").1);
+    assert!(!facts("HTTP/1.0", "Expect: 100-continue\r\n").1);
+    assert!(!facts("HTTP/1.1", "Expect: 200-ok\r\n").1);
 }

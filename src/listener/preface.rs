@@ -19,7 +19,7 @@ use tokio::{
 /// A protocol this listener speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1 or HTTP/1.0, to be served through [`super::Wire`].
+    /// HTTP/1.1 or HTTP/1.0, to be served by [`super::http1`].
     Http1,
     /// HTTP/2 with prior knowledge, to be served through [`Replay`].
     Http2,

@@ -9,48 +9,11 @@
 //! It cannot see an end that has not arrived: one behind more unread bytes than the operating
 //! system takes in stays with the client's until somebody reads.
 
-use std::{
-    io,
-    pin::{Pin, pin},
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{io, pin::Pin, task::Context, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, Interest},
-    net::TcpStream,
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A connection's stream.
-pub trait Transport: AsyncRead + AsyncWrite + Unpin {
-    /// Whether the client has closed its sending side, even if bytes before that end are unread.
-    fn is_read_closed(&self) -> bool;
-}
-
-impl Transport for TcpStream {
-    fn is_read_closed(&self) -> bool {
-        // A single poll reports the readiness already known; it needs nobody to be woken.
-        let mut context = Context::from_waker(Waker::noop());
-        match pin!(self.ready(Interest::READABLE)).poll(&mut context) {
-            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
-            Poll::Ready(Err(_)) => true,
-            Poll::Pending => false,
-        }
-    }
-}
-
-impl<S: Transport> Transport for Box<S> {
-    fn is_read_closed(&self) -> bool {
-        S::is_read_closed(self)
-    }
-}
-
-impl<S: Transport> Transport for tokio_rustls::server::TlsStream<S> {
-    fn is_read_closed(&self) -> bool {
-        self.get_ref().0.is_read_closed()
-    }
-}
+use crate::listener::transport::Transport;
 
 /// The half-second look at a connection that is not being read.
 #[derive(Debug, Default)]

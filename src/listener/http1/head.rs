@@ -11,28 +11,30 @@
 //!    `Transfer-Encoding: chunked`, or neither (sections 6.1 to 6.3).
 //!
 //! It does not judge what a target or a value means, and lets bytes from 0x80 pass in values:
-//! that is for the check of the parsed head.
+//! that is for admission.
 
 use std::ops::Range;
 
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Uri, Version, request::Parts};
 use memchr::memchr;
 
 use super::fault::WireFault;
+use crate::http1::{
+    body::Framing,
+    fields,
+    syntax::{every, is_token, is_token_byte, is_value_byte},
+};
 
-/// How the end of a request's body is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// A chunked body.
-    Chunked,
-    /// A body of this many bytes; none when zero.
-    Length(u64),
-}
-
-/// A head that passed: where it lies in the received bytes, and what follows it.
+/// A head that passed: where it ends in the received bytes, and what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CheckedHead {
-    pub(super) span: Range<usize>,
+    pub(super) end: usize,
     pub(super) framing: Framing,
+    /// Whether the client would send further requests (RFC 9112 section 9.3).
+    pub(super) keeps_alive: bool,
+    /// Whether it waits for 100 before it sends the body (RFC 9110 section 10.1.1).
+    pub(super) expects_continue: bool,
 }
 
 /// Checks one head line by line; it remembers how far it came, so that no byte is read twice.
@@ -44,15 +46,29 @@ pub(super) struct HeadCheck {
     scanned: usize,
     lines: usize,
     facts: Facts,
+    method: Range<usize>,
+    target: Range<usize>,
+    fields: Vec<Field>,
 }
 
-/// What the lines seen so far said about framing and authority.
+/// Where a field lies in the received bytes.
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// What the lines seen so far said about the connection, about framing and authority.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the head")]
 struct Facts {
     is_http_10: bool,
     has_host: bool,
     length: Option<u64>,
     is_chunked: bool,
+    says_close: bool,
+    says_keep_alive: bool,
+    expects_continue: bool,
 }
 
 impl HeadCheck {
@@ -73,22 +89,27 @@ impl HeadCheck {
             if self.scanned - self.start > max_header_bytes {
                 return Err(WireFault::HeadTooLarge);
             }
+            let begin = line_feed - 1 - line.len();
             match (self.lines, line.is_empty()) {
                 // RFC 9112 section 2.2: an empty line before the request line is ignored; one.
                 (0, true) if self.start == 0 => self.start = self.scanned,
                 (0, _) => {
-                    self.facts.request_line(line)?;
+                    let (method, target) = self.facts.request_line(line)?;
+                    let method_end = begin + method;
+                    self.method = begin..method_end;
+                    self.target = method_end + 1..method_end + 1 + target;
                     self.lines = 1;
                 }
                 (_, true) => {
-                    let framing = self.facts.conclude()?;
-                    return Ok(Some(CheckedHead { span: self.start..self.scanned, framing }));
+                    return self.facts.conclude(self.scanned).map(Some);
                 }
                 (lines, false) => {
                     if lines > MAX_FIELDS {
                         return Err(WireFault::TooManyFields);
                     }
-                    self.facts.field_line(line)?;
+                    let (name, value) = self.facts.field_line(line)?;
+                    let value = begin + value.start..begin + value.end;
+                    self.fields.push(Field { name: begin..begin + name, value });
                     self.lines += 1;
                 }
             }
@@ -103,10 +124,46 @@ impl HeadCheck {
         }
         Ok(None)
     }
+
+    /// The head as a request's parts; `head` is what was received up to its end, and `headers` an
+    /// empty map.
+    ///
+    /// # Errors
+    ///
+    /// When the target is none.
+    pub(super) fn parts(&self, head: &Bytes, headers: HeaderMap) -> Result<Parts, WireFault> {
+        let method = head.get(self.method.clone()).unwrap_or_default();
+        let target = head.slice_ref(head.get(self.target.clone()).unwrap_or_default());
+        let mut request = Request::new(());
+        *request.method_mut() = Method::from_bytes(method).map_err(|_| WireFault::RequestLine)?;
+        *request.uri_mut() = Uri::from_maybe_shared(target).map_err(|_| WireFault::RequestLine)?;
+        let version = if self.facts.is_http_10 { Version::HTTP_10 } else { Version::HTTP_11 };
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        request.headers_mut().reserve(self.fields.len());
+        for Field { name, value } in &self.fields {
+            let name = head.get(name.clone()).unwrap_or_default();
+            let value = head.slice_ref(head.get(value.clone()).unwrap_or_default());
+            fields::append(request.headers_mut(), name, value).ok_or(WireFault::FieldSyntax)?;
+        }
+        Ok(request.into_parts().0)
+    }
+
+    pub(super) fn is_http_10(&self) -> bool {
+        self.facts.is_http_10
+    }
+
+    /// Ready for the next head.
+    pub(super) fn reset(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
 }
 
 impl Facts {
-    fn request_line(&mut self, line: &[u8]) -> Result<(), WireFault> {
+    /// How long method and target are.
+    fn request_line(&mut self, line: &[u8]) -> Result<(usize, usize), WireFault> {
         if line.contains(&b'\r') {
             return Err(WireFault::LineEnding);
         }
@@ -127,10 +184,11 @@ impl Facts {
             && !target.is_empty()
             && every(target, is_target_byte)
             && (self.is_http_10 || version == b"HTTP/1.1");
-        if is_well_formed { Ok(()) } else { Err(WireFault::RequestLine) }
+        if is_well_formed { Ok((method.len(), target.len())) } else { Err(WireFault::RequestLine) }
     }
 
-    fn field_line(&mut self, line: &[u8]) -> Result<(), WireFault> {
+    /// How long the name is, and where the value lies, without the blanks around it.
+    fn field_line(&mut self, line: &[u8]) -> Result<(usize, Range<usize>), WireFault> {
         let malformed = || match memchr(b'\r', line) {
             Some(_) => WireFault::LineEnding,
             None => WireFault::FieldSyntax,
@@ -141,12 +199,28 @@ impl Facts {
         if name.is_empty() || !every(value, is_value_byte) {
             return Err(malformed());
         }
-        // The length is compared first: most names match none of the three.
+        let start = line.len() - value.trim_ascii_start().len();
+        let value = value.trim_ascii();
+        // The length is compared first: most names match none of these.
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.host(),
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
-            _ => Ok(()),
+            4 if name.eq_ignore_ascii_case(b"host") => self.host()?,
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => self.connection(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value)?,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.transfer_encoding(value)?;
+            }
+            _ => {}
+        }
+        Ok((name_end, start..start + value.len()))
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            self.says_close |= option.eq_ignore_ascii_case(b"close");
+            self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
     }
 
@@ -157,8 +231,7 @@ impl Facts {
         Ok(())
     }
 
-    fn content_length(&mut self, value: &[u8]) -> Result<(), WireFault> {
-        let digits = value.trim_ascii();
+    fn content_length(&mut self, digits: &[u8]) -> Result<(), WireFault> {
         let is_plain = (1..=MAX_LENGTH_DIGITS).contains(&digits.len())
             && digits.iter().all(u8::is_ascii_digit);
         // RFC 9112 section 6.3 lets equal duplicates pass; nobody needs them but smugglers.
@@ -170,7 +243,7 @@ impl Facts {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), WireFault> {
-        let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        let is_chunked = value.eq_ignore_ascii_case(b"chunked");
         // RFC 9112 section 6.1: HTTP/1.0 has no transfer codings.
         if !is_chunked || self.is_http_10 || std::mem::replace(&mut self.is_chunked, true) {
             return Err(WireFault::TransferCoding);
@@ -178,51 +251,21 @@ impl Facts {
         Ok(())
     }
 
-    fn conclude(&self) -> Result<Framing, WireFault> {
+    fn conclude(&self, end: usize) -> Result<CheckedHead, WireFault> {
         if !self.has_host && !self.is_http_10 {
             return Err(WireFault::HostCount);
         }
-        match (self.is_chunked, self.length) {
-            (true, Some(_)) => Err(WireFault::BothLengths),
-            (true, None) => Ok(Framing::Chunked),
-            (false, length) => Ok(Framing::Length(length.unwrap_or(0))),
-        }
+        let framing = match (self.is_chunked, self.length) {
+            (true, Some(_)) => return Err(WireFault::BothLengths),
+            (true, None) => Framing::Chunked,
+            (false, length) => Framing::Length(length.unwrap_or(0)),
+        };
+        // Who says both is believed to close.
+        let keeps_alive = !self.says_close && (!self.is_http_10 || self.says_keep_alive);
+        // RFC 9110 section 10.1.1: HTTP/1.0 has no expectations.
+        let expects_continue = self.expects_continue && !self.is_http_10;
+        Ok(CheckedHead { end, framing, keeps_alive, expects_continue })
     }
-}
-
-/// RFC 9110 section 5.6.2.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && every(bytes, is_token_byte)
-}
-
-/// `tchar` of RFC 9110 section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    // Looked up: compared one by one they would cost more than all else that is done to a name.
-    TOKEN_BYTES.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-#[expect(clippy::indexing_slicing, reason = "a byte is within 256, and it is compile time")]
-static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut rest = "!#$%&'*+-.^_`|~0123456789\
-        ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        .as_bytes();
-    while let [byte, behind @ ..] = rest {
-        table[*byte as usize] = true;
-        rest = behind;
-    }
-    table
-};
-
-/// Looks at every byte, without stopping at the first that fails: almost none does, and a loop
-/// without an exit is done many bytes at a time.
-fn every(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(true, |all, &byte| all & holds(byte))
-}
-
-/// What may stand in a field value: no control byte but the tab (RFC 9110 section 5.5).
-pub(super) fn is_value_byte(byte: u8) -> bool {
-    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
 const MAX_FIELDS: usize = 100;

@@ -24,8 +24,8 @@ fn comparable(responses: &str) -> String {
     responses.lines().filter(|line| !line.starts_with("date: ")).collect::<Vec<_>>().join("\n")
 }
 
-/// What hyper alone makes of the bytes.
-async fn without_wire(bytes: &[u8]) -> (String, Vec<String>) {
+/// What hyper makes of the bytes.
+async fn by_hyper(bytes: &[u8]) -> (String, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let world = Arc::new(World::default());
@@ -33,8 +33,7 @@ async fn without_wire(bytes: &[u8]) -> (String, Vec<String>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let service =
-            service_fn(|request| answer(request, Exchange::default(), Arc::clone(&shared)));
+        let service = service_fn(|request| hyper_answer(request, Arc::clone(&shared)));
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     });
     let mut client = TcpStream::connect(address).await.expect("a connection");
@@ -63,18 +62,18 @@ async fn in_pieces(bytes: &[u8], mut length: impl FnMut() -> usize) -> (String, 
 }
 
 #[tokio::test]
-async fn byte_by_byte_the_same_requests_come_out_as_without_the_wire() {
+async fn byte_by_byte_the_same_requests_come_out_as_of_hyper() {
     let bytes = stream();
-    let expected = without_wire(bytes.as_bytes()).await;
+    let expected = by_hyper(bytes.as_bytes()).await;
     assert_eq!(expected.1.len(), 8);
     assert_eq!(in_pieces(bytes.as_bytes(), || 1).await, expected);
     assert_eq!(in_pieces(bytes.as_bytes(), || usize::MAX).await, expected);
 }
 
 #[tokio::test]
-async fn however_it_is_cut_the_same_requests_come_out_as_without_the_wire() {
+async fn however_it_is_cut_the_same_requests_come_out_as_of_hyper() {
     let bytes = stream();
-    let expected = without_wire(bytes.as_bytes()).await;
+    let expected = by_hyper(bytes.as_bytes()).await;
     // A fixed sequence (xorshift), so that a failure can be repeated.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for round in 0..150 {

@@ -1,7 +1,8 @@
-//! The wire on loopback sockets, beneath a real hyper server.
+//! Connections on loopback sockets.
 
 mod departure;
 mod framing;
+mod mutated;
 mod pieces;
 mod refusal;
 mod time;
@@ -10,28 +11,29 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body::{Body, Frame};
+use http::StatusCode;
+use http_body::Frame;
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
-    body::Incoming,
     server::conn::{http1, http2},
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Notify,
     task::JoinSet,
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use super::*;
+use crate::{
+    clock::SystemClock,
+    listener::preface::{Protocol, Replay, read_preface},
+};
 
 /// A server that echoes what it was asked, and some paths that do otherwise.
 struct Server {
@@ -62,11 +64,11 @@ impl Drop for SignalOnDrop {
 /// More than the buffers between server and client hold.
 const LARGE: usize = 8 * 1024 * 1024;
 
-type ResponseBody = GuardedBody<BoxBody<Bytes, Infallible>>;
+type ResponseBody = BoxBody<Bytes, Infallible>;
 
 impl Server {
     async fn start() -> Self {
-        Self::with_limits(WireLimits {
+        Self::with_limits(Limits {
             max_header_bytes: 32 * 1024,
             header_timeout: ms(200),
             idle_timeout: ms(300),
@@ -74,7 +76,7 @@ impl Server {
         .await
     }
 
-    async fn with_limits(limits: WireLimits) -> Self {
+    async fn with_limits(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let world = Arc::new(World::default());
@@ -143,14 +145,13 @@ async fn read_until(client: &mut TcpStream, end: &str) -> String {
     String::from_utf8(response).expect("text")
 }
 
-async fn serve(stream: TcpStream, limits: WireLimits, world: Arc<World>) {
+async fn serve(stream: TcpStream, limits: Limits, world: Arc<World>) {
     let deadline = Instant::now() + limits.header_timeout;
     if let Ok(opening) = read_preface(stream, deadline).await {
         match opening.protocol {
             Protocol::Http1 => serve_http1(opening, deadline, limits, &world).await,
             Protocol::Http2 => {
-                let service =
-                    service_fn(|request| answer(request, Exchange::default(), Arc::clone(&world)));
+                let service = service_fn(|request| hyper_answer(request, Arc::clone(&world)));
                 let io = TokioIo::new(Replay::new(opening));
                 let builder = http2::Builder::new(TokioExecutor::new());
                 let _ = builder.serve_connection(io, service).await;
@@ -163,35 +164,42 @@ async fn serve(stream: TcpStream, limits: WireLimits, world: Arc<World>) {
 async fn serve_http1(
     opening: Opening<TcpStream>,
     deadline: Instant,
-    limits: WireLimits,
+    limits: Limits,
     world: &Arc<World>,
 ) {
-    let (wire, exchange) = Wire::new(opening, deadline, limits);
-    let service = service_fn(|request| answer(request, exchange.clone(), Arc::clone(world)));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
+    let dates = Dates::new(Arc::new(SystemClock));
+    let connection = Connection::new(opening, deadline, limits, &dates);
+    let never = CancellationToken::new();
+    let _ =
+        connection.serve(&never, |request, fault| answer(request, fault, Arc::clone(world))).await;
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    exchange: Exchange,
+async fn hyper_answer(
+    request: Request<hyper::body::Incoming>,
     world: Arc<World>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let guard = exchange.guard();
-    let (status, body) = match exchange.fault() {
+    Ok(answer(request, None, world).await)
+}
+
+async fn answer<B: Body>(
+    request: Request<B>,
+    fault: Option<WireFault>,
+    world: Arc<World>,
+) -> Response<ResponseBody> {
+    let (status, body) = match fault {
         Some(fault) => {
             world.faults.lock().expect("the list").push(fault);
             (StatusCode::BAD_REQUEST, full(fault.to_string()))
         }
-        None => respond(request, &exchange, world).await,
+        None => respond(request, world).await,
     };
-    let mut response = Response::new(guard.over(body));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    Ok(response)
+    response
 }
 
-async fn respond(
-    request: Request<Incoming>,
-    exchange: &Exchange,
+async fn respond<B: Body>(
+    request: Request<B>,
     world: Arc<World>,
 ) -> (StatusCode, BoxBody<Bytes, Infallible>) {
     let line = format!("{} {}", request.method(), request.uri());
@@ -211,7 +219,7 @@ async fn respond(
                 let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
                 return (StatusCode::OK, full(format!("{line} [{text}]")));
             }
-            world.faults.lock().expect("the list").extend(exchange.fault());
+            world.faults.lock().expect("the list").push(WireFault::ChunkSyntax);
             (StatusCode::BAD_REQUEST, full("broken body".to_owned()))
         }
     }
@@ -245,7 +253,7 @@ fn endless(world: Arc<World>, piece: Bytes, period: Duration) -> BoxBody<Bytes, 
     Endless { piece, ticks: tokio::time::interval(period), _signal: SignalOnDrop(world) }.boxed()
 }
 
-/// A body whose end hyper finds when it looks a second time, after it has flushed the rest.
+/// A body whose end is found by looking a second time, after the rest was sent.
 #[derive(Default)]
 struct LateEnd {
     polls: u8,
@@ -257,9 +265,10 @@ impl Body for LateEnd {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.polls += 1;
+        cx.waker().wake_by_ref();
         match self.polls {
             1 => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"late"))))),
             2 => Poll::Pending,
