@@ -42,7 +42,7 @@ use self::{
     dial::Dialer,
     ending::Ending as StreamEnding,
     endpoint::Endpoints,
-    headers::Forwarded,
+    headers::{Forwarded, Ours},
     list_filter::{FilterError, ListFilter},
     open_streams::Tenancy,
     patience::{Patience, RanOut},
@@ -282,13 +282,14 @@ impl Upstream {
         let tenancy = std::mem::take(&mut outgoing.tenancy);
         let filter = outgoing.filter.clone();
         let (passed, holder) = (outgoing.body.passed(), outgoing.holder);
-        let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
+        let (request, ours) =
+            self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
         let of_worker = (self.pools.get(worker.index), self.patience.get(worker.index));
         let (Some(pool), Some(patience)) = of_worker else {
             return Err(ForwardError::Refused("no pool for this worker"));
         };
-        let sent = patience.bound(pin!(pool.send(request, &worker.tasks))).await;
+        let sent = patience.bound(pin!(pool.send(request, Some(ours), &worker.tasks))).await;
         // What stopped the body is the reason, whatever the upstream made of it.
         if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));
@@ -328,7 +329,7 @@ impl Upstream {
         response
     }
 
-    fn request(&self, outgoing: Box<Outgoing>) -> Option<Request<RequestBody>> {
+    fn request(&self, outgoing: Box<Outgoing>) -> Option<(Request<RequestBody>, Ours)> {
         let path = match outgoing.destination {
             Destination::Endpoint(path) => path,
             Destination::Main if outgoing.target.query().is_none() => self.path.clone(),
@@ -342,7 +343,7 @@ impl Upstream {
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = Uri::from(path);
         let (fields, forwarded) = (outgoing.headers, outgoing.forwarded);
-        let mut headers =
+        let (mut headers, ours) =
             headers::for_upstream(fields, forwarded, &self.host, &self.settings.headers);
         if let Some(session) = outgoing.session {
             headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
@@ -359,7 +360,7 @@ impl Upstream {
             list_filter::response::restrict_request(&mut headers);
         }
         *request.headers_mut() = headers;
-        Some(request)
+        Some((request, ours))
     }
 
     fn seal_session(

@@ -14,11 +14,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
-    admission::{
-        self,
-        forwarded::{Way, X_FORWARDED_FOR, X_FORWARDED_PROTO},
-        mcp,
-    },
+    admission::{self, forwarded::Way, mcp},
     traces::context::TraceContext,
 };
 
@@ -50,13 +46,40 @@ pub struct SpanFields {
     pub tracestate: Option<HeaderValue>,
 }
 
+/// What the gateway itself says of a request; none of these fields passes as a client sent it.
+///
+/// Apart from the others, for there is no need to look them up.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    forwarded_for: HeaderValue,
+    forwarded_proto: HeaderValue,
+    forwarded_host: HeaderValue,
+    request_id: HeaderValue,
+    /// Unless the configuration says it.
+    traceparent: Option<HeaderValue>,
+}
+
+impl Ours {
+    /// Their names and values.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &HeaderValue)> {
+        let fields = [
+            ("x-forwarded-for", &self.forwarded_for),
+            ("x-forwarded-proto", &self.forwarded_proto),
+            ("x-forwarded-host", &self.forwarded_host),
+            ("x-request-id", &self.request_id),
+        ];
+        let traceparent = self.traceparent.iter().map(|value| ("traceparent", value));
+        fields.into_iter().chain(traceparent)
+    }
+}
+
 /// Turns a client's fields into those of the request upstream, which is called `host` there.
 pub fn for_upstream(
     mut headers: HeaderMap,
     forwarded: Forwarded,
     host: &HeaderValue,
     configured: &[(HeaderName, HeaderValue)],
-) -> HeaderMap {
+) -> (HeaderMap, Ours) {
     let is_trusted = forwarded.way.is_some();
     let (sent_chain, sent_proto) = match forwarded.way {
         Some(way) => (way.chain, way.scheme),
@@ -77,25 +100,29 @@ pub fn for_upstream(
     if has_trace && traceparent.is_none() {
         headers.remove(TRACESTATE);
     }
-    headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
-    let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
-    headers.insert(X_FORWARDED_PROTO, sent_proto.unwrap_or(own_proto));
-    headers.insert(X_FORWARDED_HOST, forwarded.host);
-    headers.insert(X_REQUEST_ID, forwarded.request_id);
-    match forwarded.span {
+    let traceparent = match forwarded.span {
         Some(span) => {
-            headers.insert(TRACEPARENT, span.traceparent);
             if let (None, Some(tracestate)) = (traceparent, span.tracestate) {
                 headers.insert(TRACESTATE, tracestate);
             }
+            span.traceparent
         }
-        None => drop(headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent))),
-    }
+        None => traceparent.unwrap_or(forwarded.traceparent),
+    };
+    let is_configured = configured.iter().any(|(name, _)| *name == TRACEPARENT);
     for (name, value) in configured {
         headers.insert(name, value.clone());
     }
     headers.insert(header::HOST, host.clone());
-    headers
+    let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
+    let ours = Ours {
+        forwarded_for: chain(sent_chain, forwarded.peer),
+        forwarded_proto: sent_proto.unwrap_or(own_proto),
+        forwarded_host: forwarded.host,
+        request_id: forwarded.request_id,
+        traceparent: (!is_configured).then_some(traceparent),
+    };
+    (headers, ours)
 }
 
 /// Turns an upstream's fields into those of the response to the client.
@@ -171,7 +198,8 @@ fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
         return false;
     }
     if text == "x-real-ip" || text.starts_with("x-forwarded-") {
-        return is_trusted && is_plain;
+        let is_ours = matches!(text, "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto");
+        return is_trusted && is_plain && !is_ours;
     }
     // Singleton fields of the protocol in another spelling could be read as the real ones.
     if !is_plain
@@ -299,7 +327,6 @@ fn eight_hex_digits(number: u64) -> [u8; 8] {
 /// `X-Request-Id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
