@@ -50,7 +50,8 @@ pub(super) struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.is_sending() {
+        // An upstream must not take a request for whole that was broken off.
+        if self.message.is_sent() {
             self.stream.leave();
         }
     }

@@ -33,10 +33,21 @@ struct Passage {
     has_ended: bool,
     /// Whether nobody brings anything more.
     is_abandoned: bool,
-    /// Whether the next piece is waited for.
-    is_wanted: bool,
+    demand: Demand,
     reader: Option<Waker>,
     connection: Option<Waker>,
+}
+
+/// What a reader does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// Something else, for now.
+    #[default]
+    Later,
+    /// It waits for the next piece.
+    Now,
+    /// It is gone: nobody will read what comes.
+    Never,
 }
 
 /// The body's framing is wrong, or its sender has left.
@@ -104,11 +115,9 @@ impl Body for Incoming {
             }
             None if passage.is_abandoned => Poll::Ready(Some(Err(BrokenOff))),
             None => {
-                passage.is_wanted = true;
+                passage.demand = Demand::Now;
                 passage.reader = Some(cx.waker().clone());
-                if let Some(connection) = passage.connection.take() {
-                    wake_other(&connection, cx);
-                }
+                wake_other(passage.connection.take(), Some(cx));
                 Poll::Pending
             }
         }
@@ -125,14 +134,28 @@ impl Body for Incoming {
     }
 }
 
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(Ok(mut passage)) = self.rest.as_ref().map(|rest| rest.lock()) {
+            passage.demand = Demand::Never;
+            wake_other(passage.connection.take(), None);
+        }
+    }
+}
+
 impl Feed {
-    /// Whether the next piece is waited for; if not, this task is woken when it is.
-    pub fn is_wanted(&self, cx: &Context<'_>) -> bool {
-        let Ok(mut passage) = self.0.lock() else { return false };
-        if !passage.is_wanted {
+    /// What the reader does; this task is woken when it wants the next piece, or none any more.
+    pub fn demand(&self, cx: &Context<'_>) -> Demand {
+        let Ok(mut passage) = self.0.lock() else { return Demand::Never };
+        if passage.demand == Demand::Later {
             passage.connection = Some(cx.waker().clone());
         }
-        passage.is_wanted
+        passage.demand
+    }
+
+    /// Whether anybody may still want what comes.
+    pub fn has_reader(&self) -> bool {
+        self.0.lock().is_ok_and(|passage| passage.demand != Demand::Never)
     }
 
     /// Brings a piece that was waited for.
@@ -148,13 +171,10 @@ impl Feed {
     fn settle(&self, change: impl FnOnce(&mut Passage), cx: Option<&Context<'_>>) {
         let Ok(mut passage) = self.0.lock() else { return };
         change(&mut passage);
-        passage.is_wanted = false;
-        if let Some(reader) = passage.reader.take() {
-            match cx {
-                Some(cx) => wake_other(&reader, cx),
-                None => reader.wake(),
-            }
+        if passage.demand == Demand::Now {
+            passage.demand = Demand::Later;
         }
+        wake_other(passage.reader.take(), cx);
     }
 }
 
@@ -165,10 +185,11 @@ impl Drop for Feed {
     }
 }
 
-/// Wakes another task; our own goes on by itself.
-fn wake_other(waker: &Waker, cx: &Context<'_>) {
-    if !waker.will_wake(cx.waker()) {
-        waker.wake_by_ref();
+/// Wakes a task, unless it is the one that runs: that goes on by itself.
+fn wake_other(waker: Option<Waker>, running: Option<&Context<'_>>) {
+    let Some(waker) = waker else { return };
+    if running.is_none_or(|cx| !waker.will_wake(cx.waker())) {
+        waker.wake();
     }
 }
 

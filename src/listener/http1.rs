@@ -146,7 +146,7 @@ impl<'a, S: Transport> Connection<'a, S> {
                 let mut answering = pin!(answer(request, fault));
                 poll_fn(|cx| self.poll_beside(cx, answering.as_mut())).await?
             };
-            let keeps_alive = asked.keeps_alive && !farewell.is_cancelled();
+            let keeps_alive = asked.keeps_alive && !farewell.is_cancelled() && self.can_go_on();
             let is_last = self.respond(response, Asked { keeps_alive, ..asked }).await?;
             if is_last || farewell.is_cancelled() || !self.is_ready_for_next() {
                 break;

@@ -51,15 +51,28 @@ fn nothing_is_asked_for_before_it_is_wanted() {
     let (mut body, feed) = Incoming::partial(Bytes::from("ab"), Some(3));
     assert_eq!(body.size_hint().exact(), Some(5));
     assert_eq!(poll(&mut body, &mut reads), Poll::Ready(Some(Ok(Bytes::from("ab")))));
-    assert!(!feed.is_wanted(&gives), "what was there has only just been taken");
+    assert!(feed.demand(&gives) == Demand::Later, "what was there has only just been taken");
     assert_eq!(poll(&mut body, &mut reads), Poll::Pending);
     assert_eq!(connection.0.load(Ordering::Relaxed), 1);
-    assert!(feed.is_wanted(&gives));
+    assert!(feed.demand(&gives) == Demand::Now);
     feed.give(Bytes::from("cde"), &gives);
     assert_eq!(reader.0.load(Ordering::Relaxed), 1);
-    assert!(!feed.is_wanted(&gives) && !body.is_end_stream());
+    assert!(feed.demand(&gives) == Demand::Later && !body.is_end_stream());
     assert_eq!(poll(&mut body, &mut reads), Poll::Ready(Some(Ok(Bytes::from("cde")))));
     assert!(body.is_end_stream());
+}
+
+#[test]
+fn connection_hears_that_nobody_reads_any_more() {
+    let count = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let cx = Context::from_waker(&waker);
+    let (body, feed) = Incoming::partial(Bytes::new(), Some(2));
+    assert_eq!(feed.demand(&cx), Demand::Later);
+    drop(body);
+    assert_eq!((feed.demand(&cx), count.0.load(Ordering::Relaxed)), (Demand::Never, 1));
+    feed.give(Bytes::from("x"), &cx);
+    assert_eq!(feed.demand(&cx), Demand::Never);
 }
 
 #[test]
@@ -68,7 +81,7 @@ fn own_task_is_not_woken() {
     let waker = Waker::from(Arc::clone(&count));
     let mut cx = Context::from_waker(&waker);
     let (mut body, feed) = Incoming::partial(Bytes::new(), None);
-    assert!(!feed.is_wanted(&cx));
+    assert!(feed.demand(&cx) == Demand::Later);
     assert_eq!(poll(&mut body, &mut cx), Poll::Pending);
     feed.end(&cx);
     assert_eq!(poll(&mut body, &mut cx), Poll::Ready(None));

@@ -7,8 +7,9 @@
 //!    is there.
 //! 3. 100 (Continue) is sent when the body is asked for, and not once the response has begun
 //!    (RFC 9110 section 10.1.1).
-//! 4. What was not read of a body when its response is complete is passed over if it is there;
-//!    otherwise the connection ends.
+//! 4. A response may be complete before its request's body is: whoever still reads that is served
+//!    to its end. What nobody reads is passed over if it is there; otherwise the connection ends,
+//!    and the response says so if it has not begun.
 
 use std::{
     future::{Future, poll_fn},
@@ -30,7 +31,7 @@ use super::{
 use crate::http1::{
     body::{BodyDecoder, Framing, Malformed},
     encode::BodyEncoder,
-    incoming::{Feed, Incoming},
+    incoming::{Demand, Feed, Incoming},
 };
 
 /// What is to come of the body of the request in flight.
@@ -92,7 +93,9 @@ impl<S: Transport> Connection<'_, S> {
     fn poll_meanwhile(&mut self, cx: &mut Context<'_>, has_begun: bool) -> Poll<io::Result<()>> {
         match &self.upload {
             Upload::Done => self.poll_ahead(cx),
-            Upload::Open(open) if open.feed.is_wanted(cx) => self.poll_upload(cx, has_begun),
+            Upload::Open(open) if open.feed.demand(cx) == Demand::Now => {
+                self.poll_upload(cx, has_begun)
+            }
             Upload::Open(_) | Upload::Untrusted => {
                 self.departure.watch(&self.stream, cx)?;
                 Poll::Pending
@@ -144,7 +147,8 @@ impl<S: Transport> Connection<'_, S> {
                 }
                 Ok(_) => {}
             }
-            if ready!(self.poll_receive(cx))? == 0 {
+            if !matches!(ready!(self.poll_receive(cx)), Ok(1..)) {
+                self.client_ended = true;
                 self.upload = Upload::Untrusted;
             }
         }
@@ -172,6 +176,10 @@ impl<S: Transport> Connection<'_, S> {
             sent
         });
         sent.await?;
+        if !is_last && matches!(self.upload, Upload::Open(_)) {
+            has_waited = true;
+            poll_fn(|cx| self.poll_finish(cx)).await?;
+        }
         let end = if has_waited { Instant::now() } else { begin };
         self.timer.as_mut().reset(end + self.limits.idle_timeout);
         self.is_head_timed = false;
@@ -229,6 +237,26 @@ impl<S: Transport> Connection<'_, S> {
             if is_waiting {
                 ready!(self.poll_meanwhile(cx, true))?;
             }
+        }
+    }
+
+    /// Waits until nobody reads the request's body any more.
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Upload::Open(open) = &self.upload {
+            if open.feed.demand(cx) == Demand::Never {
+                break;
+            }
+            ready!(self.poll_meanwhile(cx, true))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether a further request could be read from the connection, when this one is over.
+    pub(super) fn can_go_on(&mut self) -> bool {
+        match &self.upload {
+            Upload::Done => true,
+            Upload::Open(open) if open.feed.has_reader() => true,
+            Upload::Open(_) | Upload::Untrusted => self.is_ready_for_next(),
         }
     }
 

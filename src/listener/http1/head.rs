@@ -23,7 +23,7 @@ use super::fault::WireFault;
 use crate::http1::{
     body::Framing,
     fields,
-    syntax::{every, is_token, is_token_byte, is_value_byte},
+    syntax::{is_token, is_token_byte, is_value},
 };
 
 /// A head that passed: where it ends in the received bytes, and what follows it.
@@ -164,15 +164,12 @@ impl HeadCheck {
 impl Facts {
     /// How long method and target are.
     fn request_line(&mut self, line: &[u8]) -> Result<(usize, usize), WireFault> {
-        if line.contains(&b'\r') {
-            return Err(WireFault::LineEnding);
-        }
-        let mut parts = line.split(|&byte| byte == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(WireFault::RequestLine);
+        let malformed = || match memchr(b'\r', line) {
+            Some(_) => WireFault::LineEnding,
+            None => WireFault::RequestLine,
         };
+        let (method, behind) = at_space(line).ok_or_else(malformed)?;
+        let (target, version) = at_space(behind).ok_or_else(malformed)?;
         if target.len() > MAX_TARGET_BYTES {
             return Err(WireFault::TargetTooLong);
         }
@@ -182,9 +179,9 @@ impl Facts {
         let is_well_formed = is_token(method)
             && method.len() <= MAX_METHOD_BYTES
             && !target.is_empty()
-            && every(target, is_target_byte)
+            && target.iter().all(|&byte| is_target_byte(byte))
             && (self.is_http_10 || version == b"HTTP/1.1");
-        if is_well_formed { Ok((method.len(), target.len())) } else { Err(WireFault::RequestLine) }
+        if is_well_formed { Ok((method.len(), target.len())) } else { Err(malformed()) }
     }
 
     /// How long the name is, and where the value lies, without the blanks around it.
@@ -196,7 +193,7 @@ impl Facts {
         let name_end = line.iter().position(|&byte| !is_token_byte(byte)).ok_or_else(malformed)?;
         let (name, value) = line.split_at_checked(name_end).ok_or_else(malformed)?;
         let Some((b':', value)) = value.split_first() else { return Err(malformed()) };
-        if name.is_empty() || !every(value, is_value_byte) {
+        if name.is_empty() || !is_value(value) {
             return Err(malformed());
         }
         let start = line.len() - value.trim_ascii_start().len();
@@ -266,6 +263,12 @@ impl Facts {
         let expects_continue = self.expects_continue && !self.is_http_10;
         Ok(CheckedHead { end, framing, keeps_alive, expects_continue })
     }
+}
+
+/// What stands before the first space, and behind it.
+fn at_space(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, behind) = bytes.split_at_checked(memchr(b' ', bytes)?)?;
+    Some((before, behind.get(1..)?))
 }
 
 const MAX_FIELDS: usize = 100;

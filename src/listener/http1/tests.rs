@@ -51,6 +51,8 @@ struct World {
     dropped: Notify,
     /// A connection was over.
     closed: Notify,
+    /// Those that read on behind their response.
+    readers: Mutex<JoinSet<()>>,
 }
 
 struct SignalOnDrop(Arc<World>);
@@ -181,7 +183,7 @@ async fn hyper_answer(
     Ok(answer(request, None, world).await)
 }
 
-async fn answer<B: Body>(
+async fn answer<B: Body<Data = Bytes> + Send + 'static>(
     request: Request<B>,
     fault: Option<WireFault>,
     world: Arc<World>,
@@ -198,13 +200,22 @@ async fn answer<B: Body>(
     response
 }
 
-async fn respond<B: Body>(
+async fn respond<B: Body<Data = Bytes> + Send + 'static>(
     request: Request<B>,
     world: Arc<World>,
 ) -> (StatusCode, BoxBody<Bytes, Infallible>) {
     let line = format!("{} {}", request.method(), request.uri());
     world.seen.lock().expect("the list").push(line.clone());
     match request.uri().path() {
+        "/early" => {
+            let seen = Arc::clone(&world);
+            world.readers.lock().expect("the readers").spawn(async move {
+                let body = request.into_body().collect().await;
+                let length = body.map(|body| body.to_bytes().len()).ok();
+                seen.seen.lock().expect("the list").push(format!("early {length:?}"));
+            });
+            (StatusCode::OK, full("early".to_owned()))
+        }
         "/refuse" => (StatusCode::PAYLOAD_TOO_LARGE, full("too large".to_owned())),
         "/hold" => {
             let _signal = SignalOnDrop(world);

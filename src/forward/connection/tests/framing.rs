@@ -221,7 +221,9 @@ async fn response_cut_anywhere_is_never_whole() {
 async fn pieces_of_any_size_make_the_same_response() {
     let chunked =
         format!("{OK}Transfer-Encoding: chunked\r\n\r\n2 \r\nhe\r\n3\r\nllo\r\n0\r\n\r\n");
-    let blank = format!("\r\n\nHTTP/1.1 100 Continue\n\n{OK}Content-Length: 5\n\nhello");
+    let blank = format!(
+        "\r\n\nHTTP/1.1 103 Early Hints\nLink: </a-rather-long-path>; rel=preload\n\n{OK}Content-Length: 5\n\nhello"
+    );
     for whole in [format!("{OK}Content-Length: 5\r\n\r\nhello"), chunked, blank] {
         for size in [1, 2, 3, 7] {
             let line = Line::new().await;

@@ -69,6 +69,57 @@ async fn a_body_waits_for_100_continue_and_a_refusal_comes_without_it() {
 }
 
 #[tokio::test]
+async fn whoever_reads_a_body_behind_its_response_gets_all_of_it() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let head = "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx";
+    client.write_all(head.as_bytes()).await.expect("sent");
+    let response = read_until(&mut client, "early").await;
+    assert!(!response.contains("connection: close"), "{response:?}");
+    let next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+    let rest = format!("{}{next}", "x".repeat(99_999));
+    client.write_all(rest.as_bytes()).await.expect("sent");
+    read_until(&mut client, "GET /next []").await;
+    let deadline = Instant::now() + ms(2000);
+    // The last piece is on its way to its reader when the next request begins.
+    while !server.seen().contains(&"early Some(100000)".to_owned()) {
+        assert!(Instant::now() < deadline, "{:?}", server.seen());
+        tokio::time::sleep(ms(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_reads_behind_its_response_hears_when_the_client_leaves() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let head = "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx";
+    client.write_all(head.as_bytes()).await.expect("sent");
+    read_until(&mut client, "early").await;
+    drop(client);
+    let deadline = Instant::now() + ms(2000);
+    while server.seen().len() < 2 {
+        assert!(Instant::now() < deadline, "still waiting");
+        tokio::time::sleep(ms(5)).await;
+    }
+    assert_eq!(server.seen(), ["POST /early", "early None"]);
+}
+
+#[tokio::test]
+async fn response_says_that_the_connection_ends_when_a_body_is_left_unread() {
+    let server = Server::start().await;
+    let head = "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx";
+    let response = server.exchange(head.as_bytes()).await;
+    assert!(response.contains("connection: close\r\n"), "{response:?}");
+    // All there: nothing stands in the way of the next one.
+    let mut client = server.connect().await;
+    let both = "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx\
+                GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.write_all(both.as_bytes()).await.expect("sent");
+    let response = read_until(&mut client, "GET /next []").await;
+    assert!(!response.contains("connection: close"), "{response:?}");
+}
+
+#[tokio::test]
 async fn c13_and_c15_bodies_of_get_and_upgrades_change_no_boundary() {
     let server = Server::start().await;
     let mut client = server.connect().await;
