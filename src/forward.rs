@@ -289,7 +289,7 @@ impl Upstream {
         let (Some(pool), Some(patience)) = of_worker else {
             return Err(ForwardError::Refused("no pool for this worker"));
         };
-        let sent = patience.bound(pin!(pool.send(request, Some(ours), &worker.tasks))).await;
+        let sent = patience.bound(pin!(pool.send(request, Some(&ours), &worker.tasks))).await;
         // What stopped the body is the reason, whatever the upstream made of it.
         if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));

@@ -122,12 +122,12 @@ impl Pool {
     pub async fn send(
         self: &Arc<Self>,
         request: Request<RequestBody>,
-        ours: Option<Ours>,
+        ours: Option<&Ours>,
         tasks: &TaskTracker,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let (head, body) = request.into_parts();
         let mut connection = self.connection(tasks).await?;
-        connection.begin(&head, ours.as_ref(), body);
+        connection.begin(&head, ours, body);
         let mut reader = HeadReader::new(&head.method, head.headers);
         loop {
             let error = match poll_fn(|cx| connection.poll_head(&mut reader, cx)).await {
