@@ -15,7 +15,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use bytes::Bytes;
 use divan::Bencher;
 use gatehouse::{
-    admission::admit,
+    admission::{Authority, admit},
     authenticate::{
         AuthenticateError, bearer,
         bearer::CredentialsError,
@@ -60,8 +60,8 @@ fn head() -> Parts {
 
 #[divan::bench]
 fn admit_head(bencher: Bencher<'_, '_>) {
-    let parts = head();
-    bencher.bench_local(|| admit(black_box(&parts), None));
+    let (parts, usual) = (head(), Authority::parse(b"mcp.example.com").ok());
+    bencher.bench_local(|| admit(black_box(&parts), None, usual.as_ref()));
 }
 
 #[divan::bench(args = TOKENS)]
@@ -142,9 +142,10 @@ fn fields_for_upstream(bencher: Bencher<'_, '_>) {
         ),
         span: None,
     };
-    bencher
-        .with_inputs(|| (head().headers, forwarded.clone()))
-        .bench_local_values(|(fields, forwarded)| headers::for_upstream(fields, forwarded, &[]));
+    let host = HeaderValue::from_static("upstream:8080");
+    bencher.with_inputs(|| (head().headers, forwarded.clone())).bench_local_values(
+        |(fields, forwarded)| headers::for_upstream(fields, forwarded, &host, &[]),
+    );
 }
 
 #[divan::bench]

@@ -84,8 +84,13 @@ impl Inadmissible {
 
 /// Checks a request head and reads its target.
 ///
-/// `finding` is what the connection layer knows against it.
-pub fn admit(parts: &Parts, finding: Option<Inadmissible>) -> Result<Target, Inadmissible> {
+/// `finding` is what the connection layer knows against it; `usual` the authority that most requests
+/// name.
+pub fn admit(
+    parts: &Parts,
+    finding: Option<Inadmissible>,
+    usual: Option<&Authority>,
+) -> Result<Target, Inadmissible> {
     if let Some(finding) = finding {
         return Err(finding);
     }
@@ -107,7 +112,7 @@ pub fn admit(parts: &Parts, finding: Option<Inadmissible>) -> Result<Target, Ina
             check_connection(value)?;
         }
     }
-    Target::read(parts)
+    Target::read(parts, usual)
 }
 
 /// A field that may come once came more often.
@@ -202,7 +207,7 @@ mod tests {
             let name: HeaderName = name.parse().unwrap();
             request.headers_mut().append(name, HeaderValue::from_bytes(value).unwrap());
         }
-        admit(&request.into_parts().0, None)
+        admit(&request.into_parts().0, None, None)
     }
 
     #[test]
@@ -240,6 +245,6 @@ mod tests {
     fn finding_of_the_connection_layer_wins() {
         let request = http::Request::get("/").header("host", "gw").body(()).unwrap();
         let finding = Inadmissible::Framing("bare line feed");
-        assert_eq!(admit(&request.into_parts().0, Some(finding)).err(), Some(finding));
+        assert_eq!(admit(&request.into_parts().0, Some(finding), None).err(), Some(finding));
     }
 }

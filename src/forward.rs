@@ -28,10 +28,11 @@ pub mod session;
 
 mod dial;
 mod ending;
+mod patience;
 mod response;
 mod response_head;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -41,9 +42,10 @@ use self::{
     dial::Dialer,
     ending::Ending as StreamEnding,
     endpoint::Endpoints,
-    headers::Forwarded,
+    headers::{Forwarded, Ours},
     list_filter::{FilterError, ListFilter},
     open_streams::Tenancy,
+    patience::{Patience, RanOut},
     pool::{Pool, SendError, Tls},
     request_body::{BodyError, RequestBody},
     response::Shape,
@@ -67,6 +69,8 @@ pub struct Upstream {
     path: PathAndQuery,
     host: HeaderValue,
     pools: Vec<Arc<Pool>>,
+    /// For response heads, by worker.
+    patience: Vec<Patience>,
     endpoints: Arc<Endpoints>,
     /// For what of its answers must be read whole.
     room: Room,
@@ -193,8 +197,10 @@ impl Upstream {
             Arc::new(Pool::by(dialer, tls.cloned(), settings.connect_timeout, clock))
         };
         let pools = (0..workers).map(pool).collect();
+        let patience = || Patience::new(settings.response_timeout);
+        let patience = (0..workers).map(|_| patience()).collect();
         let closed = CancellationToken::new();
-        Some(Self { settings, path, host, pools, endpoints, room, closed })
+        Some(Self { settings, path, host, pools, patience, endpoints, room, closed })
     }
 
     /// Takes over from the upstream that the route had before what has not changed: its streams
@@ -276,20 +282,21 @@ impl Upstream {
         let tenancy = std::mem::take(&mut outgoing.tenancy);
         let filter = outgoing.filter.clone();
         let (passed, holder) = (outgoing.body.passed(), outgoing.holder);
-        let request = self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
+        let (request, ours) =
+            self.request(outgoing).ok_or(ForwardError::Refused("no usable path"))?;
         let mut ending = Ending { metrics, outcome: UpstreamOutcome::Cancelled };
-        let Some(pool) = self.pools.get(worker.index) else {
+        let of_worker = (self.pools.get(worker.index), self.patience.get(worker.index));
+        let (Some(pool), Some(patience)) = of_worker else {
             return Err(ForwardError::Refused("no pool for this worker"));
         };
-        let sending = pool.send(request, &worker.tasks);
-        let sent = tokio::time::timeout(self.settings.response_timeout, sending).await;
+        let sent = patience.bound(pin!(pool.send(request, Some(&ours), &worker.tasks))).await;
         // What stopped the body is the reason, whatever the upstream made of it.
         if let Some(error) = passed.as_ref().and_then(|passed| passed.fault()) {
             return Err(ForwardError::Body(error));
         }
         let response = match sent {
             Ok(Ok(answered)) => answered,
-            Err(_) => {
+            Err(RanOut) => {
                 ending.outcome = UpstreamOutcome::Timeout;
                 return Err(ForwardError::Timeout);
             }
@@ -305,7 +312,11 @@ impl Upstream {
         let tenure = tenancy.settle(permit.caller().token(), is_listening, &worker.drain);
         let principal = *permit.caller().principal();
         let session = self.seal_session(response.headers(), &principal)?;
-        let until = StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure);
+        let until = if is_stream || is_listening {
+            StreamEnding::new(worker.drain.clone(), self.closed.clone(), tenure)
+        } else {
+            StreamEnding::never()
+        };
         let gauge = metrics.active_streams.clone();
         let shape =
             Shape { is_stream, is_listening, principal, holder, session, gauge, until, filter };
@@ -318,7 +329,7 @@ impl Upstream {
         response
     }
 
-    fn request(&self, outgoing: Box<Outgoing>) -> Option<Request<RequestBody>> {
+    fn request(&self, outgoing: Box<Outgoing>) -> Option<(Request<RequestBody>, Ours)> {
         let path = match outgoing.destination {
             Destination::Endpoint(path) => path,
             Destination::Main if outgoing.target.query().is_none() => self.path.clone(),
@@ -331,9 +342,9 @@ impl Upstream {
         let mut request = Request::new(outgoing.body);
         *request.method_mut() = outgoing.method;
         *request.uri_mut() = Uri::from(path);
-        let mut headers =
-            headers::for_upstream(outgoing.headers, outgoing.forwarded, &self.settings.headers);
-        headers.insert(header::HOST, self.host.clone());
+        let (fields, forwarded) = (outgoing.headers, outgoing.forwarded);
+        let (mut headers, ours) =
+            headers::for_upstream(fields, forwarded, &self.host, &self.settings.headers);
         if let Some(session) = outgoing.session {
             headers.insert(mcp::SESSION_ID, HeaderValue::from_str(&session).ok()?);
         }
@@ -349,7 +360,7 @@ impl Upstream {
             list_filter::response::restrict_request(&mut headers);
         }
         *request.headers_mut() = headers;
-        Some(request)
+        Some((request, ours))
     }
 
     fn seal_session(

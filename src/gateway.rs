@@ -36,7 +36,7 @@ pub use self::answer::GatewayBody;
 use self::{
     answer::Context,
     contained::contained,
-    head::{Head, Refusable, Stage, destination, sent_request_id},
+    head::{Head, Noted, Refusable, Stage, destination, sent_request_id},
     ids::{Ids, NewId},
     record::{Asked, Record},
     sparing::Sparing,
@@ -130,15 +130,17 @@ impl Gateway {
         let request_id = sent_request_id(&parts, is_trusted).unwrap_or(request_id);
         let way_client = way.as_ref().ok().and_then(|way| way.as_ref().map(|way| way.client));
         let client = way_client.unwrap_or(arrival.peer.ip);
-        let mut record = Record::new(&parts, request_id, client, &snapshot, &self.clock);
+        let mut record = Record::new(&parts, request_id, client, &snapshot, &*self.clock);
         record.trace(trace);
         if arrival.finding.is_some_and(Inadmissible::hides_the_request) {
             record.hide_method();
         }
-        let refusable = Refusable::new(&parts, &snapshot.room);
+        let noted = Noted::at(&parts.headers);
+        let refusable = Refusable::new(&parts, &noted, &snapshot.room);
         let is_head = parts.method == Method::HEAD;
         let mut body = Some(body);
-        let admitted = admission::admit(&parts, arrival.finding);
+        let usual = snapshot.router.usual_authority();
+        let admitted = admission::admit(&parts, arrival.finding, usual);
         let served = match admitted.and_then(|target| Ok((target, way?))) {
             Ok((target, way)) => {
                 let Peer { text: peer, is_secure, .. } = arrival.peer;
@@ -147,6 +149,7 @@ impl Gateway {
                 let head = Box::new(Head {
                     parts,
                     target,
+                    noted,
                     peer,
                     is_secure,
                     way,
@@ -165,7 +168,7 @@ impl Gateway {
             Err(rejection) => Box::pin(self.refuse(rejection, refusable, body, &mut record)).await,
         };
         if is_head {
-            response = answer::without_body(response);
+            answer::leave_body_out(&mut response);
         }
         response.headers_mut().insert(X_REQUEST_ID, record.request_id().clone());
         record.finish(response.status());
@@ -225,10 +228,11 @@ impl Gateway {
         snapshot: &Snapshot,
         mut head: Box<Head>,
         body: &mut Option<ClientBody>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
-        let routed = snapshot.router.route(&head.parts, &head.target, has_body);
+        let Head { parts, target, noted, .. } = &*head;
+        let routed = snapshot.router.route(&parts.method, noted.origin.as_ref(), target, has_body);
         let is_absolute = head.parts.version < Version::HTTP_2 && head.parts.uri.scheme().is_some();
         if let (Err(RouteError::Host(_)), true) = (&routed, is_absolute) {
             let foreign = "absolute form with an authority that is not ours";
@@ -245,7 +249,7 @@ impl Gateway {
             Destination::Resource(resource, below) => {
                 record.enter(resource);
                 head.in_flight = Some(shares::begin(snapshot, head.source)?);
-                let origin = head.parts.headers.get(header::ORIGIN).cloned();
+                let origin = head.noted.origin.clone();
                 let has_query = head.target.query().is_some();
                 let destination = destination(below, has_query);
                 let stage = Stage { snapshot, resource, destination };
@@ -262,7 +266,7 @@ impl Gateway {
         stage: Stage<'_>,
         mut head: Box<Head>,
         body: &mut Option<ClientBody>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<Response<GatewayBody>, Rejection> {
         let Stage { snapshot, resource, destination } = stage;
         let at = (snapshot, &**resource);
@@ -290,7 +294,7 @@ impl Gateway {
         shares::of_caller(at, &caller, &mut head, &self.clock)?;
         let (mut in_flight, holder) = (head.in_flight.take(), shares::holder(&caller, head.source));
         let method = &head.parts.method;
-        let session = resource.upstream.open_session(&head.parts.headers, caller.principal())?;
+        let session = head.open_session(resource, caller.principal())?;
         let destination = destination.open(resource, caller.principal())?;
         tenure::shown(resource, &caller, &destination, session.as_deref());
         let (body, glance) = match read {
@@ -304,7 +308,7 @@ impl Gateway {
         let judged = judge::operation(resource, &head.parts, &whole, glance, &destination)
             .map_err(Rejection::Operation)
             .and_then(|operation| {
-                is_listening = judge::may_be_listening(&operation, glance, &head.parts.headers);
+                is_listening = judge::may_be_listening(&operation, glance, &head);
                 wanted = is_audited.then(|| Asked::of(resource, &operation, &whole));
                 let permitted = judge::permit(resource, caller, method, &operation, &self.clock)?;
                 shares::stream(in_flight.as_mut(), (method, is_listening), limits)?;
@@ -332,7 +336,7 @@ impl Gateway {
         rejection: Rejection,
         refusable: Refusable<'_>,
         body: Option<ClientBody>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Response<GatewayBody> {
         if let Some(resource) = rejection.resource() {
             record.enter(resource);

@@ -16,11 +16,11 @@ mod hosts;
 
 use std::{collections::HashMap, sync::Arc};
 
-use http::{Method, header, request::Parts};
+use http::{HeaderValue, Method};
 
 pub use self::hosts::Hosts;
 use crate::{
-    admission::Target,
+    admission::{Authority, Target},
     authenticate::authorization_server::AuthorizationServer,
     forward::session::Sealer,
     resource::{ProtectedResource, metadata::Document},
@@ -112,10 +112,16 @@ impl Router {
         Self { hosts, sites }
     }
 
+    /// The authority that most requests name.
+    pub fn usual_authority(&self) -> Option<&Authority> {
+        self.hosts.usual()
+    }
+
     /// Finds what answers a request.
     pub fn route<'a>(
         &'a self,
-        parts: &Parts,
+        method: &Method,
+        origin: Option<&HeaderValue>,
         target: &Target,
         has_body: bool,
     ) -> Result<Destination<'a>, RouteError> {
@@ -123,16 +129,17 @@ impl Router {
         let site = self.hosts.site(target.authority()).ok_or_else(misdirected)?;
         let site = self.sites.get(site).ok_or_else(misdirected)?;
         let path = target.path();
-        if path.split('/').any(|segment| segment == ".well-known") {
+        let may_be_public = path.contains("/.well-known");
+        if may_be_public && path.split('/').any(|segment| segment == ".well-known") {
             let document = site.documents.get(path).ok_or(RouteError::DocumentNotFound)?;
-            return document_for(&parts.method, document);
+            return document_for(method, document);
         }
         let (resource, below) = site.resource(path).ok_or(RouteError::NotFound)?;
-        if parts.headers.get(header::ORIGIN).is_some_and(|origin| !resource.origins.allow(origin)) {
+        if origin.is_some_and(|origin| !resource.origins.allow(origin)) {
             return Err(RouteError::Origin(Arc::clone(resource)));
         }
         let is_endpoint = matches!(below, Below::Reference(_));
-        match parts.method {
+        match *method {
             Method::OPTIONS => Ok(Destination::Preflight(resource)),
             Method::GET | Method::DELETE if is_endpoint => {
                 Err(RouteError::Method(Arc::clone(resource), "POST, OPTIONS"))

@@ -104,8 +104,8 @@ impl Bench {
 fn resource(snapshot: &Snapshot, path: &str) -> Arc<ProtectedResource> {
     let request = Request::post(path).header(header::HOST, "mcp.example.com").body(());
     let (parts, ()) = request.expect("a request").into_parts();
-    let target = admit(&parts, None).expect("a plain head");
-    match snapshot.router.route(&parts, &target, true) {
+    let target = admit(&parts, None, None).expect("a plain head");
+    match snapshot.router.route(&parts.method, None, &target, true) {
         Ok(Destination::Resource(resource, _)) => Arc::clone(resource),
         other => panic!("no route: {other:?}"),
     }

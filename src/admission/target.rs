@@ -12,6 +12,8 @@
 //! What was checked is what is matched and what is forwarded; nothing is normalised but the case
 //! of the host.
 
+use std::sync::Arc;
+
 use http::{Version, header, request::Parts, uri::PathAndQuery};
 use memchr::memchr;
 
@@ -40,7 +42,8 @@ impl Target {
         self.path_and_query.query()
     }
 
-    pub(super) fn read(parts: &Parts) -> Result<Self, Inadmissible> {
+    /// `usual`: the authority that most requests name.
+    pub(super) fn read(parts: &Parts, usual: Option<&Authority>) -> Result<Self, Inadmissible> {
         let refuse = |why| Err(Inadmissible::Target(why));
         let Some(path_and_query) = parts.uri.path_and_query() else {
             // The authority form of CONNECT (RFC 9112 section 3.2.3): we are no tunnel.
@@ -58,21 +61,20 @@ impl Target {
         if path_and_query.query().is_some_and(|query| !query.bytes().all(is_query_byte)) {
             return refuse("character in the query");
         }
-        let authority = read_authority(parts)?;
+        let authority = read_authority(parts, usual)?;
         Ok(Self { authority, path_and_query: path_and_query.clone() })
     }
 }
 
-fn read_authority(parts: &Parts) -> Result<Authority, Inadmissible> {
+fn read_authority(parts: &Parts, usual: Option<&Authority>) -> Result<Authority, Inadmissible> {
     let mismatch = Err(Inadmissible::Target("authority and Host differ"));
-    let in_target = match parts.uri.authority() {
-        Some(authority) => Some(Authority::parse(authority.as_str().as_bytes())?),
-        None => None,
+    let read = |bytes: &[u8]| match usual.filter(|usual| *usual.text.as_bytes() == *bytes) {
+        Some(usual) => Ok(usual.clone()),
+        None => Authority::parse(bytes),
     };
-    let in_host = match parts.headers.get(header::HOST) {
-        Some(host) => Some(Authority::parse(host.as_bytes())?),
-        None => None,
-    };
+    let in_target = parts.uri.authority().map(|authority| read(authority.as_str().as_bytes()));
+    let in_host = parts.headers.get(header::HOST).map(|host| read(host.as_bytes()));
+    let (in_target, in_host) = (in_target.transpose()?, in_host.transpose()?);
     match (in_target, in_host) {
         (Some(target), Some(host)) if target == host => Ok(host),
         (Some(_), Some(_)) => mismatch,
@@ -85,6 +87,9 @@ fn read_authority(parts: &Parts) -> Result<Authority, Inadmissible> {
 
 fn check_path(path: &str) -> Result<(), &'static str> {
     let rest = path.strip_prefix('/').ok_or("not an absolute path")?;
+    if is_plain(rest) {
+        return Ok(());
+    }
     let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
         // A lone trailing slash is the router's to judge; any other empty segment is `//`.
@@ -97,6 +102,21 @@ fn check_path(path: &str) -> Result<(), &'static str> {
         check_segment(segment)?;
     }
     Ok(())
+}
+
+/// Whether there is nothing in a path that the checks of its segments are about, as in most paths.
+fn is_plain(rest: &str) -> bool {
+    let mut is_first = true;
+    rest.bytes().all(|byte| {
+        let is_plain = match byte {
+            // At the beginning of a segment: an empty one, or perhaps one of dots.
+            b'/' | b'.' => !is_first,
+            b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => true,
+            _ => false,
+        };
+        is_first = byte == b'/';
+        is_plain
+    })
 }
 
 fn check_segment(segment: &str) -> Result<(), &'static str> {
@@ -137,7 +157,9 @@ const MAX_TARGET_BYTES: usize = 8 * 1024;
 /// A host, in lower case, and a port when one was named.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
-    host: Box<str>,
+    /// All of it, as its `Display`.
+    text: Arc<str>,
+    host_end: usize,
     port: Option<u16>,
 }
 
@@ -163,12 +185,18 @@ impl Authority {
         if !host.starts_with('[') && !is_host_name(host) {
             return Err(refuse);
         }
-        Ok(Self { host: host.to_ascii_lowercase().into(), port })
+        let mut text = host.to_ascii_lowercase();
+        if let Some(port) = port {
+            // Written anew: it may have begun with zeros.
+            text.push(':');
+            text.push_str(&port.to_string());
+        }
+        Ok(Self { text: text.into(), host_end, port })
     }
 
     /// The host; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
-        &self.host
+        self.text.get(..self.host_end).unwrap_or_default()
     }
 
     /// The port, when one was named.
@@ -179,8 +207,7 @@ impl Authority {
 
 impl std::fmt::Display for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.host)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        f.write_str(&self.text)
     }
 }
 
@@ -212,7 +239,11 @@ mod tests {
         if let Some(host) = host {
             request = request.header("host", host);
         }
-        Target::read(&request.body(()).unwrap().into_parts().0)
+        let parts = request.body(()).unwrap().into_parts().0;
+        let read = Target::read(&parts, None);
+        let usual = Authority::parse(b"gw").unwrap();
+        assert_eq!(Target::read(&parts, Some(&usual)), read, "{uri} {host:?}");
+        read
     }
 
     #[test]
@@ -264,6 +295,7 @@ mod tests {
             ("/mcp/", "/mcp/", None),
             ("/a-b_c~d.e/%20x?y=%2e%2e//&z", "/a-b_c~d.e/%20x", Some("y=%2e%2e//&z")),
             ("/...", "/...", None),
+            ("/a.b/c.", "/a.b/c.", None),
         ] {
             let read = read(Version::HTTP_11, target, Some("gw")).unwrap();
             assert_eq!((read.path(), read.query()), (path, query));
@@ -328,5 +360,8 @@ mod tests {
         for good in ["gw", "a-b.c_d:8080", "127.0.0.1:1", "[::1]", "[::1]:65535"] {
             assert_eq!(Authority::parse(good.as_bytes()).unwrap().to_string(), good);
         }
+        let zeros = Authority::parse(b"GW:00080").unwrap();
+        assert_eq!((zeros.host(), zeros.port()), ("gw", Some(80)));
+        assert_eq!(zeros, Authority::parse(b"gw:80").unwrap());
     }
 }

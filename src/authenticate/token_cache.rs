@@ -19,13 +19,13 @@ use moka::sync::Cache;
 use tokio::sync::watch;
 
 use super::token_facts::TokenFacts;
-use crate::{config::settings::IntrospectionSettings, oauth::TokenDigest};
+use crate::{config::settings::IntrospectionSettings, limits::tally::Seed, oauth::TokenDigest};
 
 /// Answers of one authorization server.
 #[derive(Debug)]
 pub struct TokenCache {
-    active: Cache<TokenDigest, Remembered>,
-    inactive: Cache<TokenDigest, Instant>,
+    active: Cache<TokenDigest, Remembered, Seed>,
+    inactive: Cache<TokenDigest, Instant, Seed>,
     ttl: Duration,
     negative_ttl: Duration,
     stale_if_error: Duration,
@@ -56,11 +56,11 @@ impl TokenCache {
             active: Cache::builder()
                 .max_capacity(settings.cache_max_entries)
                 .time_to_live(lifetime)
-                .build(),
+                .build_with_hasher(Seed::random()),
             inactive: Cache::builder()
                 .max_capacity(settings.cache_max_entries)
                 .time_to_live(settings.cache_negative_ttl)
-                .build(),
+                .build_with_hasher(Seed::random()),
             ttl: settings.cache_ttl,
             negative_ttl: settings.cache_negative_ttl,
             stale_if_error: settings.stale_if_error,

@@ -139,7 +139,7 @@ impl Line {
                 request.headers_mut().insert(name, value);
             }
         }
-        let sent = timeout_at(deadline, self.pool.send(request, &self.tasks)).await;
+        let sent = timeout_at(deadline, self.pool.send(request, None, &self.tasks)).await;
         let response = match sent {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) => return Err(Silence::Send(error)),

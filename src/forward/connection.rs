@@ -33,7 +33,7 @@ use self::{
     message::{Message, Stopped},
 };
 pub(super) use self::{head::HeadReader, stream::Stream};
-use super::request_body::RequestBody;
+use super::{headers::Ours, request_body::RequestBody};
 
 /// A connection, and the request on it.
 #[derive(Debug)]
@@ -78,8 +78,8 @@ impl Connection {
     }
 
     /// Takes up a request.
-    pub(super) fn begin(&mut self, head: &Parts, body: RequestBody) {
-        self.message.begin(head, body);
+    pub(super) fn begin(&mut self, head: &Parts, ours: Option<&Ours>, body: RequestBody) {
+        self.message.begin(head, ours, body);
     }
 
     /// Takes up a request that another connection has not sent.

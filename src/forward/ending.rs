@@ -19,7 +19,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::{list_filter::asked::AskedLists, open_streams::Tenure};
 
 /// The end of one stream, to come.
-pub(super) struct Ending {
+pub(super) struct Ending(Option<Box<Awaited>>);
+
+/// What may end it.
+struct Awaited {
     signal: Pin<Box<WaitForCancellationFutureOwned>>,
     drain: CancellationToken,
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -38,38 +41,45 @@ impl Ending {
         let signal = tenure.as_ref().map_or(&drain, Tenure::ended).clone();
         let signal = Box::pin(signal.cancelled_owned());
         let closed = Box::pin(closed.cancelled_owned());
-        Self { signal, drain, closed, tenure, overdue: None }
+        Self(Some(Box::new(Awaited { signal, drain, closed, tenure, overdue: None })))
+    }
+
+    /// By nothing: that of an answer that ends by itself.
+    pub(super) fn never() -> Self {
+        Self(None)
     }
 
     /// The stream has named its message endpoint; whether that made a difference.
     pub(super) fn enter(&mut self, endpoint: &str) -> bool {
-        let Some(tenure) = &mut self.tenure else { return false };
-        let has_moved = tenure.enter(endpoint, &self.drain);
+        let Some(awaited) = &mut self.0 else { return false };
+        let Some(tenure) = &mut awaited.tenure else { return false };
+        let has_moved = tenure.enter(endpoint, &awaited.drain);
         if has_moved {
-            self.signal = Box::pin(tenure.ended().clone().cancelled_owned());
+            awaited.signal = Box::pin(tenure.ended().clone().cancelled_owned());
         }
         has_moved
     }
 
     /// What other requests of the stream's session ask for.
     pub(super) fn lists(&self) -> Option<&Arc<AskedLists>> {
-        self.tenure.as_ref().map(Tenure::lists)
+        self.0.as_ref()?.tenure.as_ref().map(Tenure::lists)
     }
 
     /// Whether the stream is to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.signal.as_mut().poll(cx) {
+        let Some(awaited) = &mut self.0 else { return Poll::Pending };
+        match awaited.signal.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => self.closed.as_mut().poll(cx),
+            Poll::Pending => awaited.closed.as_mut().poll(cx),
         }
     }
 
     /// Whether it should have ended long ago; for a stream that is to end and cannot.
     pub(super) fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.drain.is_cancelled() {
+        let Some(awaited) = self.0.as_mut().filter(|awaited| !awaited.drain.is_cancelled()) else {
             return Poll::Pending;
-        }
-        let overdue = self.overdue.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        };
+        let overdue = awaited.overdue.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
         overdue.as_mut().poll(cx)
     }
 }

@@ -14,11 +14,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
-    admission::{
-        self,
-        forwarded::{Way, X_FORWARDED_FOR, X_FORWARDED_PROTO},
-        mcp,
-    },
+    admission::{self, forwarded::Way, mcp},
     traces::context::TraceContext,
 };
 
@@ -50,67 +46,146 @@ pub struct SpanFields {
     pub tracestate: Option<HeaderValue>,
 }
 
-/// Turns a client's fields into those of the request upstream.
+/// What the gateway itself says of a request; none of these fields passes as a client sent it.
+///
+/// Apart from the others, for there is no need to look them up.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    forwarded_for: HeaderValue,
+    forwarded_proto: HeaderValue,
+    forwarded_host: HeaderValue,
+    request_id: HeaderValue,
+    /// Unless the configuration says it.
+    traceparent: Option<HeaderValue>,
+}
+
+impl Ours {
+    /// Their names and values.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &HeaderValue)> {
+        let fields = [
+            ("x-forwarded-for", &self.forwarded_for),
+            ("x-forwarded-proto", &self.forwarded_proto),
+            ("x-forwarded-host", &self.forwarded_host),
+            ("x-request-id", &self.request_id),
+        ];
+        let traceparent = self.traceparent.iter().map(|value| ("traceparent", value));
+        fields.into_iter().chain(traceparent)
+    }
+}
+
+/// Turns a client's fields into those of the request upstream, which is called `host` there.
 pub fn for_upstream(
     mut headers: HeaderMap,
     forwarded: Forwarded,
+    host: &HeaderValue,
     configured: &[(HeaderName, HeaderValue)],
-) -> HeaderMap {
+) -> (HeaderMap, Ours) {
     let is_trusted = forwarded.way.is_some();
     let (sent_chain, sent_proto) = match forwarded.way {
         Some(way) => (way.chain, way.scheme),
         None => (None, None),
     };
-    let traceparent =
-        headers.get(TRACEPARENT).filter(|_| trace_context(&headers).is_some()).cloned();
+    // Nearly every request has them: they need no place on the list.
+    headers.remove(header::AUTHORIZATION);
+    headers.remove(header::CONTENT_LENGTH);
     let is_ours = |name: &HeaderName| configured.iter().any(|(ours, _)| is_same_name(ours, name));
-    keep_only(&mut headers, |name| {
-        passes_upstream(name, is_trusted)
-            && !is_ours(name)
-            && (traceparent.is_some() || *name != TRACESTATE)
+    let mut has_trace = false;
+    let out = Out::list(&headers, |name| {
+        has_trace |= *name == TRACEPARENT || *name == TRACESTATE;
+        // The client's Host is overwritten.
+        *name == header::HOST || (passes_upstream(name, is_trusted) && !is_ours(name))
     });
-    headers.insert(X_FORWARDED_FOR, chain(sent_chain, forwarded.peer));
-    let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
-    headers.insert(X_FORWARDED_PROTO, sent_proto.unwrap_or(own_proto));
-    headers.insert(X_FORWARDED_HOST, forwarded.host);
-    headers.insert(X_REQUEST_ID, forwarded.request_id);
-    match forwarded.span {
+    let traceparent = if has_trace { continued(&headers) } else { None };
+    out.take_from(&mut headers);
+    if has_trace && traceparent.is_none() {
+        headers.remove(TRACESTATE);
+    }
+    let traceparent = match forwarded.span {
         Some(span) => {
-            headers.insert(TRACEPARENT, span.traceparent);
             if let (None, Some(tracestate)) = (traceparent, span.tracestate) {
                 headers.insert(TRACESTATE, tracestate);
             }
+            span.traceparent
         }
-        None => drop(headers.insert(TRACEPARENT, traceparent.unwrap_or(forwarded.traceparent))),
-    }
+        None => traceparent.unwrap_or(forwarded.traceparent),
+    };
+    let is_configured = configured.iter().any(|(name, _)| *name == TRACEPARENT);
     for (name, value) in configured {
         headers.insert(name, value.clone());
     }
-    headers
+    headers.insert(header::HOST, host.clone());
+    let own_proto = if forwarded.is_secure { HTTPS } else { HTTP };
+    let ours = Ours {
+        forwarded_for: chain(sent_chain, forwarded.peer),
+        forwarded_proto: sent_proto.unwrap_or(own_proto),
+        forwarded_host: forwarded.host,
+        request_id: forwarded.request_id,
+        traceparent: (!is_configured).then_some(traceparent),
+    };
+    (headers, ours)
 }
 
 /// Turns an upstream's fields into those of the response to the client.
 pub fn for_client(mut headers: HeaderMap) -> HeaderMap {
-    keep_only(&mut headers, passes_to_client);
+    Out::list(&headers, passes_to_client).take_from(&mut headers);
     headers
 }
 
-/// Takes out the fields that do not pass, and those that `Connection` names.
-///
-/// In place: hyper hands a message's map on to the next one, and a new map would cost more than
-/// all the rest of this.
-fn keep_only(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
-    let connection = ConnectionOptions::read(headers);
-    let is_out = |name: &&HeaderName| !passes(name) || connection.names(name);
-    let out: Vec<HeaderName> = headers.keys().filter(is_out).cloned().collect();
-    for name in out {
-        // All values of the name.
-        headers.remove(name);
+/// The fields of a message that do not pass, to be taken out in place: a message's map serves the
+/// next one, and a new map would cost more than all the rest of this.
+#[derive(Default)]
+struct Out {
+    names: Vec<HeaderName>,
+    connection: Connection,
+}
+
+/// What `Connection` says of other fields.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Connection {
+    #[default]
+    Absent,
+    /// One of the two usual options, which are no fields.
+    Usual,
+    NamesFields,
+}
+
+impl Out {
+    fn list(headers: &HeaderMap, mut passes: impl FnMut(&HeaderName) -> bool) -> Self {
+        let mut out = Self::default();
+        for (name, value) in headers {
+            if *name == header::CONNECTION {
+                let is_usual = value == "keep-alive" || value == "close";
+                let said = if is_usual { Connection::Usual } else { Connection::NamesFields };
+                out.connection = out.connection.max(said);
+            } else if !passes(name) {
+                out.names.push(name.clone());
+            }
+        }
+        out
+    }
+
+    /// Takes all values of these names, and of those that `Connection` names.
+    fn take_from(self, headers: &mut HeaderMap) {
+        if self.connection == Connection::NamesFields {
+            for name in named_by_connection(headers) {
+                headers.remove(name);
+            }
+        }
+        if self.connection != Connection::Absent {
+            headers.remove(header::CONNECTION);
+        }
+        for name in self.names {
+            headers.remove(name);
+        }
     }
 }
 
 fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
     let text = name.as_str();
+    // Nearly every field: what follows is about the others.
+    if matches!(text, "accept" | "content-type" | "mcp-protocol-version" | "user-agent") {
+        return true;
+    }
     let is_plain = !text.bytes().any(|byte| matches!(byte, b'_' | b'.'));
     let normal;
     let text = if is_plain {
@@ -123,7 +198,8 @@ fn passes_upstream(name: &HeaderName, is_trusted: bool) -> bool {
         return false;
     }
     if text == "x-real-ip" || text.starts_with("x-forwarded-") {
-        return is_trusted && is_plain;
+        let is_ours = matches!(text, "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto");
+        return is_trusted && is_plain && !is_ours;
     }
     // Singleton fields of the protocol in another spelling could be read as the real ones.
     if !is_plain
@@ -198,19 +274,16 @@ fn is_same_name(ours: &HeaderName, theirs: &HeaderName) -> bool {
 }
 
 /// The fields that `Connection` declares hop-by-hop.
-struct ConnectionOptions<'a>(Vec<&'a str>);
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let options = values.flat_map(|value| value.split(',')).map(str::trim);
+    options.filter_map(|option| option.parse().ok()).collect()
+}
 
-impl<'a> ConnectionOptions<'a> {
-    fn read(headers: &'a HeaderMap) -> Self {
-        let values = headers.get_all(header::CONNECTION).iter().filter_map(|v| v.to_str().ok());
-        // The two usual options are no fields.
-        let values = values.filter(|value| !matches!(*value, "keep-alive" | "close"));
-        Self(values.flat_map(|value| value.split(',')).map(str::trim).collect())
-    }
-
-    fn names(&self, name: &HeaderName) -> bool {
-        self.0.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()))
-    }
+/// The `traceparent` of a client that continues a trace.
+fn continued(headers: &HeaderMap) -> Option<HeaderValue> {
+    trace_context(headers)?;
+    headers.get(TRACEPARENT).cloned()
 }
 
 fn chain(sent: Option<String>, peer: HeaderValue) -> HeaderValue {
@@ -254,7 +327,6 @@ fn eight_hex_digits(number: u64) -> [u8; 8] {
 /// `X-Request-Id`.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
@@ -266,6 +338,10 @@ pub struct UnusableSessionId;
 
 /// The upstream's `Mcp-Session-Id`, when it sent one.
 pub fn session_id(headers: &HeaderMap) -> Result<Option<&str>, UnusableSessionId> {
+    // Mostly there is none, which costs less to see than to look up.
+    if !headers.keys().any(|name| *name == mcp::SESSION_ID) {
+        return Ok(None);
+    }
     let value = admission::only_value(headers, &mcp::SESSION_ID).map_err(|_| UnusableSessionId)?;
     let Some(value) = value else { return Ok(None) };
     let is_visible = value.as_bytes().iter().all(u8::is_ascii_graphic);

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     connection::{Connection, ExchangeError, HeadReader, Stream, UpstreamBody},
     dial::Dialer,
+    headers::Ours,
     request_body::RequestBody,
 };
 use crate::clock::Clock;
@@ -116,14 +117,17 @@ impl Pool {
     }
 
     /// Sends a request and waits for the response head.
+    ///
+    /// `ours`: what is said of a request that is a client's.
     pub async fn send(
         self: &Arc<Self>,
         request: Request<RequestBody>,
+        ours: Option<&Ours>,
         tasks: &TaskTracker,
     ) -> Result<Response<UpstreamBody>, SendError> {
         let (head, body) = request.into_parts();
         let mut connection = self.connection(tasks).await?;
-        connection.begin(&head, body);
+        connection.begin(&head, ours, body);
         let mut reader = HeadReader::new(&head.method, head.headers);
         loop {
             let error = match poll_fn(|cx| connection.poll_head(&mut reader, cx)).await {

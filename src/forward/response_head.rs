@@ -6,7 +6,7 @@
 //! 3. In the answer to a GET, and where it may never end by itself, what is an event stream must say
 //!    so in one way only and not be encoded: its endpoints are rewritten, and it ends between events.
 
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 
 use super::{ForwardError, connection::UpstreamBody};
 
@@ -33,14 +33,14 @@ pub(super) fn check(
     }
     // RFC 9112 section 6.3: two framings, or codings that nobody decodes here, are an attack
     // or a broken server; trust neither.
-    let codings: Vec<&[u8]> =
-        headers.get_all(header::TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
-    let is_framed_once = match codings.as_slice() {
-        [] => true,
-        [coding] => {
-            coding.eq_ignore_ascii_case(b"chunked") && !headers.contains_key(header::CONTENT_LENGTH)
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_framed_once = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(header::CONTENT_LENGTH)
         }
-        _ => false,
+        (Some(_), Some(_)) => false,
     };
     if !is_framed_once {
         return Err(ForwardError::Refused("with ambiguous framing"));

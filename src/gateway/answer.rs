@@ -139,11 +139,11 @@ fn allowed_headers(request: &HeaderMap) -> HeaderValue {
 }
 
 /// The head alone, as HEAD asks; hyper leaves the body out over HTTP/1 only.
-pub(super) fn without_body(mut response: Response<GatewayBody>) -> Response<GatewayBody> {
+pub(super) fn leave_body_out(response: &mut Response<GatewayBody>) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    response.map(|_| GatewayBody::Own(Bytes::new()))
+    *response.body_mut() = GatewayBody::Own(Bytes::new());
 }
 
 /// Where a refused request stood.

@@ -28,7 +28,7 @@ pub(super) async fn without_credentials(
     (resource, limits): (&ProtectedResource, &Limits),
     head: &Head,
     body: &mut Option<ClientBody>,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Result<(Caller, RequestBody, Glance), Rejection> {
     let missing = || AuthenticateError::Credentials(CredentialsError::Missing);
     let share = resource.room.set_aside(Share::Anonymous, request_body::WHOLE_BYTES);

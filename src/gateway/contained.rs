@@ -18,17 +18,23 @@ use prometheus::IntCounter;
 use crate::rejection::Rejection;
 
 /// Does the work of one request; where it panics it is over and rejected.
-pub(super) async fn contained<T>(
+pub(super) fn contained<T>(
     mut work: Pin<&mut impl Future<Output = Result<T, Rejection>>>,
     panics: &IntCounter,
-) -> Result<T, Rejection> {
-    poll_fn(|cx| {
+) -> impl Future<Output = Result<T, Rejection>> {
+    poll_fn(move |cx| {
         // What panicked is never polled again, and what it borrowed is looked at no more than to
-        // say how it ended.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))).unwrap_or_else(|_| {
+        // say how it ended. The result is put aside: it is large, and mostly there is none yet.
+        let mut done = None;
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if let Poll::Ready(result) = work.as_mut().poll(cx) {
+                done = Some(result);
+            }
+        }));
+        if polled.is_err() {
             panics.inc();
-            Poll::Ready(Err(Rejection::Internal))
-        })
+            done = Some(Err(Rejection::Internal));
+        }
+        done.map_or(Poll::Pending, Poll::Ready)
     })
-    .await
 }

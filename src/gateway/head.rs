@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 
 use crate::{
-    admission::{Target, forwarded::Way},
+    admission::{Target, forwarded::Way, mcp},
     authenticate::token_facts::Principal,
     forward::{
         self, Outgoing,
@@ -21,10 +21,47 @@ use crate::{
     snapshot::Snapshot,
 };
 
+/// What several stages ask of a head's fields, from one look at all of them.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) origin: Option<HeaderValue>,
+    /// The host that the client addressed, as it wrote it.
+    pub(super) host: Option<HeaderValue>,
+    pub(super) expects_continue: bool,
+    pub(super) has_session: bool,
+    /// Whether it says, in the usual words, that its body is JSON.
+    pub(super) is_json: bool,
+}
+
+impl Noted {
+    pub(super) fn at(headers: &HeaderMap) -> Self {
+        let mut noted = Self::default();
+        let mut is_encoded = false;
+        for (name, value) in headers {
+            if *name == header::CONTENT_TYPE {
+                noted.is_json = value == "application/json";
+            } else if *name == header::HOST {
+                noted.host = Some(value.clone());
+            } else if *name == header::CONTENT_ENCODING {
+                is_encoded = true;
+            } else if *name == header::ORIGIN {
+                noted.origin = Some(value.clone());
+            } else if *name == header::EXPECT {
+                noted.expects_continue = true;
+            } else if *name == mcp::SESSION_ID {
+                noted.has_session = true;
+            }
+        }
+        noted.is_json &= !is_encoded;
+        noted
+    }
+}
+
 /// An admitted request head.
 pub(super) struct Head {
     pub(super) parts: Parts,
     pub(super) target: Target,
+    pub(super) noted: Noted,
     pub(super) peer: HeaderValue,
     pub(super) is_secure: bool,
     /// What a trusted proxy says of the way before it.
@@ -37,6 +74,18 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Opens the session reference, when there is one.
+    pub(super) fn open_session(
+        &self,
+        resource: &ProtectedResource,
+        principal: &Principal,
+    ) -> Result<Option<String>, forward::UnknownSession> {
+        if !self.noted.has_session {
+            return Ok(None);
+        }
+        resource.upstream.open_session(&self.parts.headers, principal)
+    }
+
     /// The request that goes upstream, once it is permitted.
     pub(super) fn outgoing(
         self: Box<Self>,
@@ -45,8 +94,11 @@ impl Head {
         (body, filter): (RequestBody, Option<ListFilter>),
         (is_listening, holder): (bool, Option<Key>),
     ) -> Box<Outgoing> {
-        let Self { parts, target, peer, is_secure, way, traceparent, .. } = *self;
-        let host = host(&parts.headers, &target);
+        let Self { parts, target, noted, peer, is_secure, way, traceparent, .. } = *self;
+        let host = noted.host.unwrap_or_else(|| {
+            let text = target.authority().to_string();
+            HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
+        });
         let forwarded =
             Forwarded { peer, is_secure, way, request_id, host, traceparent, span: None };
         let Parts { method, headers, .. } = parts;
@@ -119,14 +171,14 @@ pub(super) struct Refusable<'a> {
 }
 
 impl<'a> Refusable<'a> {
-    pub(super) fn new(parts: &Parts, room: &'a Room) -> Self {
+    pub(super) fn new(parts: &Parts, noted: &Noted, room: &'a Room) -> Self {
         Self {
-            origin: parts.headers.get(header::ORIGIN).cloned(),
+            origin: noted.origin.clone(),
             may_call: !matches!(
                 parts.method,
                 Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
             ),
-            expects_continue: parts.headers.contains_key(header::EXPECT),
+            expects_continue: noted.expects_continue,
             is_http1: parts.version < Version::HTTP_2,
             room,
         }
@@ -141,13 +193,4 @@ pub(super) fn sent_request_id(parts: &Parts, is_trusted: bool) -> Option<HeaderV
     };
     let sent = if is_trusted { parts.headers.get(X_REQUEST_ID) } else { None };
     sent.filter(is_usable).cloned()
-}
-
-/// The host that the client addressed, as it wrote it.
-fn host(headers: &HeaderMap, target: &Target) -> HeaderValue {
-    let written = headers.get(header::HOST).cloned();
-    written.unwrap_or_else(|| {
-        let text = target.authority().to_string();
-        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
-    })
 }

@@ -4,9 +4,12 @@
 //! unrelated. It serves as trace id too when a request begins a trace (W3C Trace Context), so that
 //! log and trace can be joined. It is a name, not a secret.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 
 use crate::forward::headers::hex_digits;
@@ -16,6 +19,8 @@ use crate::forward::headers::hex_digits;
 pub(super) struct Ids {
     seeds: [u64; 2],
     count: AtomicU64,
+    /// Where the texts of the next ones are written: many share one allocation.
+    sheet: Mutex<BytesMut>,
 }
 
 /// What a new request is called.
@@ -37,7 +42,15 @@ impl Ids {
         let mut random = [[0; 8]; 2];
         // Without randomness ids repeat after a restart: a nuisance in the log, no danger.
         let _ = aws_lc_rs::rand::fill(random.as_flattened_mut());
-        Self { seeds: random.map(u64::from_ne_bytes), count: AtomicU64::new(0) }
+        let sheet = Mutex::new(BytesMut::with_capacity(SHEET_BYTES));
+        Self { seeds: random.map(u64::from_ne_bytes), count: AtomicU64::new(0), sheet }
+    }
+
+    fn write(&self, text: &[u8]) -> Bytes {
+        let mut sheet = self.sheet.lock().unwrap_or_else(PoisonError::into_inner);
+        // When it is full this begins another one of the same size.
+        sheet.extend_from_slice(text);
+        sheet.split().freeze()
     }
 
     /// The next id.
@@ -58,7 +71,7 @@ impl Ids {
             let value = HeaderValue::from_maybe_shared(bytes);
             value.unwrap_or_else(|_| HeaderValue::from_static("none"))
         };
-        let text = Bytes::copy_from_slice(&text);
+        let text = self.write(&text);
         NewId {
             request_id: value(text.slice(3..35)),
             traceparent: value(text),
@@ -67,6 +80,9 @@ impl Ids {
         }
     }
 }
+
+/// Small, for a text that is kept keeps its sheet.
+const SHEET_BYTES: usize = 2048;
 
 /// A bijection whose outputs look unrelated (the finalizer of `SplitMix64`).
 pub(super) fn mix(number: u64) -> u64 {

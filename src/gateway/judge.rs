@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, request::Parts};
+use http::{Method, request::Parts};
 
+use super::head::Head;
 use crate::{
     authenticate::{TokenIdentity, VerifiedToken},
     authorize::{
@@ -51,14 +52,11 @@ pub(super) fn operation<'a>(
 
 /// Whether the answer may be a stream that never ends by itself: by what was read, or where nobody
 /// read that closely, by what a glance cannot rule out.
-pub(super) fn may_be_listening(
-    operation: &Operation<'_>,
-    glance: &Glance,
-    headers: &HeaderMap,
-) -> bool {
+pub(super) fn may_be_listening(operation: &Operation<'_>, glance: &Glance, head: &Head) -> bool {
+    let is_plain_json = || head.noted.is_json || operation::is_plain_json(&head.parts.headers);
     match operation.messages() {
         // In another charset, or encoded, it says something else.
-        [] => glance.may_be_listening() || !operation::is_plain_json(headers),
+        [] => glance.may_be_listening() || !is_plain_json(),
         messages => messages.iter().any(|asked| asked.method.as_deref() == Some(LISTEN)),
     }
 }

@@ -33,12 +33,12 @@ use crate::{
 /// What is known of a request so far.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact of the request")]
-pub(super) struct Record {
+pub(super) struct Record<'a> {
     request_id: HeaderValue,
     method: Method,
     is_method_known: bool,
-    snapshot: Arc<Snapshot>,
-    clock: Arc<dyn Clock>,
+    snapshot: &'a Snapshot,
+    clock: &'a dyn Clock,
     is_logged: bool,
     started: Instant,
     resource: Option<Arc<ProtectedResource>>,
@@ -60,13 +60,13 @@ pub(super) struct Record {
     trace: Option<Box<Trace>>,
 }
 
-impl Record {
+impl<'a> Record<'a> {
     pub(super) fn new(
         parts: &Parts,
         request_id: HeaderValue,
         client: IpAddr,
-        snapshot: &Arc<Snapshot>,
-        clock: &Arc<dyn Clock>,
+        snapshot: &'a Snapshot,
+        clock: &'a dyn Clock,
     ) -> Self {
         Self {
             request_id,
@@ -74,9 +74,9 @@ impl Record {
             is_method_known: true,
             trail: Trail::begin(snapshot, client),
             is_logged: snapshot.settings.telemetry.access_log,
-            snapshot: Arc::clone(snapshot),
+            snapshot,
             started: clock.instant(),
-            clock: Arc::clone(clock),
+            clock,
             resource: None,
             glance: Glance::default(),
             token: None,
@@ -210,14 +210,14 @@ impl Record {
     pub(super) fn forwarded(&mut self) {
         let Some(since) = self.allowed_at else { return };
         let now = self.clock.instant();
-        let milliseconds = milliseconds(since, now);
         self.answered_at = Some(now);
         if let Some(trace) = &mut self.trace {
             trace.forwarded(now);
         }
-        self.upstream_ms = Some(milliseconds);
+        self.upstream_ms = self.is_logged.then(|| milliseconds(since, now));
         if let Some(resource) = &self.resource {
-            resource.metrics.upstream_duration.observe(milliseconds / 1000.0);
+            let duration = now.saturating_duration_since(since);
+            resource.metrics.upstream_duration.observe(duration.as_secs_f64());
         }
     }
 
@@ -242,12 +242,13 @@ impl Record {
     }
 
     /// The response head is ready.
-    pub(super) fn finish(mut self, status: StatusCode) {
+    pub(super) fn finish(&mut self, status: StatusCode) {
         self.is_finished = true;
         let now = self.answered_at.unwrap_or_else(|| self.clock.instant());
         let routeless = &self.snapshot.routeless;
         let metrics = self.resource.as_ref().map_or(&**routeless, |route| &route.metrics);
-        metrics.duration.observe(milliseconds(self.started, now) / 1000.0);
+        let duration = now.saturating_duration_since(self.started);
+        metrics.duration.observe(duration.as_secs_f64());
         metrics.count_request(&self.method, status);
         self.log(Some(status.as_u16()), now);
         self.audit(Some(status.as_u16()));
@@ -304,7 +305,7 @@ impl Record {
             started: self.started,
             allowed: self.allowed_at,
             ended: now,
-            clock: &*self.clock,
+            clock: self.clock,
         });
     }
 
@@ -343,7 +344,7 @@ fn milliseconds(since: Instant, now: Instant) -> f64 {
     (now.saturating_duration_since(since).as_secs_f64() * 1e6).round() / 1000.0
 }
 
-impl Drop for Record {
+impl Drop for Record<'_> {
     fn drop(&mut self) {
         if !self.is_finished {
             self.outcome = "cancelled";

@@ -125,9 +125,10 @@ impl Rehearsal {
         parts: &Parts,
         body: &Bytes,
     ) -> Result<(), Rejection> {
-        let target = admission::admit(parts, None)?;
+        let target = admission::admit(parts, None, None)?;
         self.pass_until(Stage::Host);
-        match snapshot.router.route(parts, &target, !body.is_empty())? {
+        let origin = parts.headers.get(header::ORIGIN);
+        match snapshot.router.route(&parts.method, origin, &target, !body.is_empty())? {
             Destination::Document(document) => {
                 let response = answer::document(document, &parts.headers);
                 self.answered(response.ok_or(Rejection::DocumentUnavailable)?);

@@ -58,7 +58,7 @@ impl Glance {
         let mut found = Found::default();
         let mut scanner = Scanner::new(text);
         match found.read(&mut scanner).and_then(|()| Ok(scanner.end()?)) {
-            Ok(()) => Self::of(body, found),
+            Ok(()) => Self::of(body, text, found),
             Err(_) => Self::doubtful(),
         }
     }
@@ -89,18 +89,22 @@ impl Glance {
             return Self::doubtful();
         }
         let is_yet_to_come = found.method.is_none();
-        let glance = Self::of(prefix, found);
+        let glance = Self::of(prefix, text, found);
         Self { may_be_listening: glance.may_be_listening || is_yet_to_come, ..glance }
     }
 
-    fn of(body: &Bytes, found: Found) -> Self {
-        let mut glance = Self { body: body.clone(), found, may_be_listening: false };
-        glance.may_be_listening = match glance.found.method_seen {
+    /// `text`: what of the body was read.
+    fn of(body: &Bytes, text: &str, found: Found) -> Self {
+        let method = || match found.method.as_ref()? {
+            Words::Own(method) => Some(&**method),
+            Words::Place(place) => text.get(place.clone()),
+        };
+        let may_be_listening = match found.method_seen {
             MethodSeen::Doubtful => true,
             MethodSeen::Never => false,
-            MethodSeen::Once => glance.method().is_none_or(is_read_as_listen),
+            MethodSeen::Once => method().is_none_or(is_read_as_listen),
         };
-        glance
+        Self { body: body.clone(), found, may_be_listening }
     }
 
     /// What says nothing in one way only.

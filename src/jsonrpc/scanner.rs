@@ -148,39 +148,42 @@ impl<'a> Scanner<'a> {
         let base = self.depth;
         // One bit for each open value: whether it is an object.
         let mut objects = 0_u64;
+        let mut is_named = false;
         loop {
             self.skip_whitespace();
+            if is_named {
+                self.expect(b'"')?;
+                self.skip_string(false)?;
+                self.skip_whitespace();
+                self.expect(b':')?;
+                self.skip_whitespace();
+            }
             match self.next().ok_or(Fault::Cut)? {
+                b'"' => drop(self.skip_string(self.passes_halves)?),
                 open @ (b'{' | b'[') => {
                     self.deepen()?;
-                    objects = objects << 1 | u64::from(open == b'{');
-                    if !self.closes(if open == b'{' { b'}' } else { b']' }) {
-                        if open == b'{' {
-                            self.name()?;
-                        }
+                    is_named = open == b'{';
+                    objects = objects << 1 | u64::from(is_named);
+                    if !self.closes(if is_named { b'}' } else { b']' }) {
                         continue;
                     }
                     objects >>= 1;
                 }
-                b'"' => drop(self.skip_string(self.passes_halves)?),
                 first @ (b'-' | b'0'..=b'9') => self.skip_number(first)?,
                 b't' => self.word(b"rue")?,
                 b'f' => self.word(b"alse")?,
                 b'n' => self.word(b"ull")?,
                 _ => return Err(Fault::Syntax),
             }
-            while self.depth > base {
-                let is_object = objects & 1 == 1;
-                if self.goes_on(if is_object { b'}' } else { b']' })? {
-                    if is_object {
-                        self.name()?;
-                    }
+            loop {
+                if self.depth == base {
+                    return Ok(());
+                }
+                is_named = objects & 1 == 1;
+                if self.goes_on(if is_named { b'}' } else { b']' })? {
                     break;
                 }
                 objects >>= 1;
-            }
-            if self.depth == base {
-                return Ok(());
             }
         }
     }

@@ -132,12 +132,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The key of a hash that costs one multiplication.
+/// The key of a hash that costs two multiplications, for what spreads already.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seed(u64, u64);
+pub struct Seed(u64, u64);
 
 impl Seed {
-    pub(super) fn random() -> Self {
+    /// One that nobody knows.
+    pub fn random() -> Self {
         let random = || RandomState::new().hash_one(0);
         // Odd numbers lose nothing in a multiplication.
         Self(random() | 1, random() | 1)
@@ -154,7 +155,7 @@ impl BuildHasher for Seed {
 
 /// Hashes one number.
 #[derive(Debug)]
-pub(super) struct Folded {
+pub struct Folded {
     seed: Seed,
     hash: u64,
 }

@@ -48,6 +48,11 @@ impl Hosts {
         }
     }
 
+    /// The one that most requests name.
+    pub fn usual(&self) -> Option<&Authority> {
+        self.usual.as_ref()
+    }
+
     /// The site that a host belongs to, if it is ours.
     pub fn site(&self, authority: &Authority) -> Option<usize> {
         if self.usual.as_ref() == Some(authority) {

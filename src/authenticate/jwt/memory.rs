@@ -15,12 +15,13 @@ use moka::{Expiry, sync::Cache};
 
 use crate::{
     authenticate::{key_set::Thumbprint, token_facts::TokenFacts},
+    limits::tally::Seed,
     oauth::TokenDigest,
 };
 
 /// Verified tokens of one authorization server.
 #[derive(Debug)]
-pub(super) struct Memory(Cache<TokenDigest, (Remembered, Duration)>);
+pub(super) struct Memory(Cache<TokenDigest, (Remembered, Duration), Seed>);
 
 /// One verified token.
 #[derive(Clone, Debug)]
@@ -47,7 +48,8 @@ impl Expiry<TokenDigest, (Remembered, Duration)> for Lifetime {
 
 impl Memory {
     pub(super) fn new(max_entries: u64) -> Self {
-        Self(Cache::builder().max_capacity(max_entries).expire_after(Lifetime).build())
+        let cache = Cache::builder().max_capacity(max_entries).expire_after(Lifetime);
+        Self(cache.build_with_hasher(Seed::random()))
     }
 
     pub(super) fn look_up(&self, digest: &TokenDigest, now: Instant) -> Option<Remembered> {

@@ -17,7 +17,7 @@ use http_body::Body as _;
 
 use super::{error::ExchangeError, stream::Stream};
 use crate::{
-    forward::request_body::RequestBody,
+    forward::{headers::Ours, request_body::RequestBody},
     http1::{encode::BodyEncoder, fields, outbox::Outbox},
 };
 
@@ -62,10 +62,10 @@ pub(super) enum Stopped {
 
 impl Message {
     /// Takes up a request; the message before it was sent.
-    pub(super) fn begin(&mut self, head: &Parts, body: RequestBody) {
+    pub(super) fn begin(&mut self, head: &Parts, ours: Option<&Ours>, body: RequestBody) {
         let encoder = encoder(&head.method, &body);
         self.outbox.restart();
-        write_head(head, encoder.as_ref(), self.outbox.short());
+        write_head(head, ours, encoder.as_ref(), self.outbox.short());
         self.rest = match encoder {
             Some(encoder) => Rest::Body(body, encoder),
             None => Rest::Nothing,
@@ -151,7 +151,7 @@ fn encoder(method: &Method, body: &RequestBody) -> Option<BodyEncoder> {
     }
 }
 
-fn write_head(head: &Parts, encoder: Option<&BodyEncoder>, out: &mut Vec<u8>) {
+fn write_head(head: &Parts, ours: Option<&Ours>, encoder: Option<&BodyEncoder>, out: &mut Vec<u8>) {
     let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.push(b' ');
@@ -163,6 +163,9 @@ fn write_head(head: &Parts, encoder: Option<&BodyEncoder>, out: &mut Vec<u8>) {
         if !is_framing {
             fields::line(name.as_str(), value.as_bytes(), out);
         }
+    }
+    for (name, value) in ours.into_iter().flat_map(Ours::fields) {
+        fields::line(name, value.as_bytes(), out);
     }
     match encoder {
         Some(BodyEncoder::Length(length)) => fields::content_length(*length, out),

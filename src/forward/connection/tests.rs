@@ -59,7 +59,7 @@ impl Line {
     }
 
     async fn send(&self, request: Request<RequestBody>) -> Result<Response<UpstreamBody>, String> {
-        let sent = within(self.pool.send(request, &self.tasks)).await;
+        let sent = within(self.pool.send(request, None, &self.tasks)).await;
         sent.map_err(|error: SendError| error.to_string())
     }
 

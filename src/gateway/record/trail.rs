@@ -100,7 +100,7 @@ impl Trail {
     }
 
     /// Writes the line, when there is something to say.
-    pub(super) fn write(&self, record: &Record, status: Option<u16>) {
+    pub(super) fn write(&self, record: &Record<'_>, status: Option<u16>) {
         let (Some(outcome), Some(resource)) = (self.decision, &record.resource) else { return };
         let token = record.token.as_ref();
         let named = self.asked.as_ref().filter(|asked| !asked.operations.is_empty());

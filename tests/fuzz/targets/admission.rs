@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let Ok(request) = request.body(()) else { return };
     let (parts, ()) = request.into_parts();
-    let Ok(admitted) = admission::admit(&parts, None) else { return };
+    let Ok(admitted) = admission::admit(&parts, None, None) else { return };
     let path = admitted.path();
     assert!(path.starts_with('/') && path.is_ascii(), "{path}");
     assert!(!path.contains("//") && !path.contains('\\') && !path.contains(';'), "{path}");
