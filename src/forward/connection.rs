@@ -146,9 +146,16 @@ impl Connection {
         self.message.is_under_way()
     }
 
-    /// Sends what is left of the request; whether all of it was taken.
+    /// Sends what is left of the request; whether all of it was taken, and nothing came meanwhile.
     pub(super) async fn finish(&mut self) -> bool {
-        poll_fn(|cx| self.message.poll_send(&mut self.stream, cx)).await.is_ok()
+        poll_fn(|cx| {
+            if let Poll::Ready(sent) = self.message.poll_send(&mut self.stream, cx) {
+                return Poll::Ready(sent.is_ok());
+            }
+            // The upstream's end, or something that belongs to no request.
+            self.poll_read(cx).map(|_| false)
+        })
+        .await
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

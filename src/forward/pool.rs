@@ -198,14 +198,20 @@ impl Pool {
 
     /// Has the rest of a request sent whose response is over.
     pub(super) fn finish(self: &Arc<Self>, mut connection: Box<Connection>, may_stay: bool) {
-        let Some(tasks) = self.tasks.get() else { return };
         let pool = Arc::clone(self);
-        drop(tasks.spawn(async move {
+        self.go_on(async move {
             let finished = tokio::time::timeout(LONGEST_REST, connection.finish()).await;
             if finished == Ok(true) && may_stay && connection.rest() {
                 pool.give_back(connection);
             }
-        }));
+        });
+    }
+
+    /// Has something done that outlives whoever asked for it.
+    pub(super) fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(tasks) = self.tasks.get() {
+            drop(tasks.spawn(work));
+        }
     }
 
     /// Closes what nobody will use again; whether any are left.

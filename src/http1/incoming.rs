@@ -147,7 +147,8 @@ impl Feed {
     /// What the reader does; this task is woken when it wants the next piece, or none any more.
     pub fn demand(&self, cx: &Context<'_>) -> Demand {
         let Ok(mut passage) = self.0.lock() else { return Demand::Never };
-        if passage.demand == Demand::Later {
+        let is_known = |known: &Waker| known.will_wake(cx.waker());
+        if passage.demand != Demand::Never && !passage.connection.as_ref().is_some_and(is_known) {
             passage.connection = Some(cx.waker().clone());
         }
         passage.demand

@@ -26,6 +26,8 @@ pub struct Outbox {
     /// What ends the long piece.
     tail: &'static [u8],
     has_sent: bool,
+    /// Whether the stream may hold back something that it has taken.
+    owes_flush: bool,
 }
 
 impl Outbox {
@@ -50,8 +52,12 @@ impl Outbox {
         !self.long.is_empty() || self.short.len() > COPIED_BYTES
     }
 
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    /// Whether nothing waits, here or in the stream.
+    pub fn is_sent(&self) -> bool {
+        self.is_empty() && !self.owes_flush
+    }
+
+    fn is_empty(&self) -> bool {
         self.short.is_empty() && self.long.is_empty()
     }
 
@@ -83,9 +89,12 @@ impl Outbox {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.has_sent = true;
+            self.owes_flush = true;
             self.sent(count);
         }
-        Pin::new(stream).poll_flush(cx)
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        self.owes_flush = false;
+        Poll::Ready(Ok(()))
     }
 
     fn sent(&mut self, count: usize) {
@@ -155,9 +164,9 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.short().extend_from_slice(b"head ");
         outbox.push(Bytes::from("body"), b" end");
-        assert!(!outbox.is_full() && !outbox.is_empty());
+        assert!(!outbox.is_full() && !outbox.is_sent());
         assert_eq!(send(&mut outbox, usize::MAX), (b"head body end".to_vec(), 1, true));
-        assert!(outbox.is_empty());
+        assert!(outbox.is_sent());
     }
 
     #[test]
@@ -169,7 +178,7 @@ mod tests {
             outbox.push(Bytes::from(long.clone()), b" end");
             assert!(outbox.is_full());
             let (taken, _, is_sent) = send(&mut outbox, most);
-            assert!(is_sent && outbox.is_empty() && !outbox.is_full(), "{most}");
+            assert!(is_sent && outbox.is_sent() && !outbox.is_full(), "{most}");
             assert_eq!(taken, [b"head ".to_vec(), long, b" end".to_vec()].concat(), "{most}");
         }
     }

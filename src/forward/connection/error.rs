@@ -4,12 +4,15 @@ use std::io;
 
 use crate::{
     forward::request_body::BodyError,
-    http1::{body::Malformed, encode::WrongLength},
+    http1::{body::Malformed, encode::WrongLength, incoming::BrokenOff},
 };
 
 /// Why a request brought no response, or not all of one.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
+    /// The body broke off while its request was still being sent.
+    #[error(transparent)]
+    BrokenOff(#[from] BrokenOff),
     /// The body's chunks are malformed.
     #[error("invalid response body: {0}")]
     Chunks(#[from] Malformed),

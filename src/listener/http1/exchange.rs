@@ -127,7 +127,7 @@ impl<S: Transport> Connection<'_, S> {
             if std::mem::take(&mut open.owes_continue) && !has_begun {
                 self.outbox.short().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            if !has_begun && !self.outbox.is_empty() {
+            if !has_begun && !self.outbox.is_sent() {
                 ready!(self.outbox.poll_send(&mut self.stream, cx))?;
             }
             match next_content(&mut open.decoder, &mut self.received) {
@@ -169,6 +169,7 @@ impl<S: Transport> Connection<'_, S> {
         let Begun { body: mut encoder, is_last } =
             response::begin(&parts, &body, asked, &date, self.outbox.short());
         self.keep_for_next(parts.headers);
+        let is_ended_by_close = encoder == Some(BodyEncoder::UntilClose);
         let mut has_waited = false;
         let sent = poll_fn(|cx| {
             let sent = self.poll_respond(cx, &mut encoder, &mut body);
@@ -176,8 +177,12 @@ impl<S: Transport> Connection<'_, S> {
             sent
         });
         sent.await?;
-        if !is_last && matches!(self.upload, Upload::Open(_)) {
+        if matches!(self.upload, Upload::Open(_)) {
             has_waited = true;
+            drop(body);
+            if is_ended_by_close {
+                poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?;
+            }
             poll_fn(|cx| self.poll_finish(cx)).await?;
         }
         let end = if has_waited { Instant::now() } else { begin };
@@ -196,6 +201,12 @@ impl<S: Transport> Connection<'_, S> {
         B: Body<Data = Bytes> + Unpin,
     {
         loop {
+            // First: a response that flows fast must not starve it.
+            while matches!(self.upload, Upload::Open(_)) {
+                if self.poll_meanwhile(cx, true)?.is_pending() {
+                    break;
+                }
+            }
             // Set when the body has nothing more to say for now.
             let mut is_waiting = false;
             while let Some(framing) = encoder.as_mut().filter(|_| !self.outbox.is_full()) {

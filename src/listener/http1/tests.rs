@@ -216,6 +216,22 @@ async fn respond<B: Body<Data = Bytes> + Send + 'static>(
             });
             (StatusCode::OK, full("early".to_owned()))
         }
+        "/early-and-gone" => {
+            world.readers.lock().expect("the readers").spawn(async move {
+                // Waits for more than what came with the head, and not for long.
+                let _ = timeout(ms(50), request.into_body().collect()).await;
+            });
+            (StatusCode::OK, full("early".to_owned()))
+        }
+        "/duplex" => {
+            let seen = Arc::clone(&world);
+            world.readers.lock().expect("the readers").spawn(async move {
+                let body = request.into_body().collect().await;
+                let length = body.map(|body| body.to_bytes().len()).ok();
+                seen.seen.lock().expect("the list").push(format!("duplex {length:?}"));
+            });
+            (StatusCode::OK, full("x".repeat(LARGE)))
+        }
         "/refuse" => (StatusCode::PAYLOAD_TOO_LARGE, full("too large".to_owned())),
         "/hold" => {
             let _signal = SignalOnDrop(world);

@@ -152,6 +152,54 @@ async fn early_response_that_is_whole_ends_no_request() {
     eventually(|| line.pool.idle() == 1).await;
 }
 
+/// A client may send everything before it reads anything, and an upstream may want it so.
+#[tokio::test]
+async fn request_goes_on_while_nobody_reads_its_response() {
+    let line = Line::new().await;
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nh";
+    let serve = async {
+        let mut stream = line.accept().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let (response, mut stream) = tokio::join!(line.send(large()), serve);
+    assert!(request(&mut stream).await.len() > 32 * 1024 * 1024);
+    stream.write_all(b"ello").await.unwrap();
+    assert_eq!(read(response.unwrap()).await.body, Ok(b"hello".to_vec()));
+    eventually(|| line.pool.idle() == 1).await;
+}
+
+/// Nobody may ask for a body that there is not.
+#[tokio::test]
+async fn request_goes_on_behind_a_response_without_body() {
+    let line = Line::new().await;
+    let serve = async {
+        let mut stream = line.accept().await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        stream
+    };
+    let (response, mut stream) = tokio::join!(line.send(large()), serve);
+    drop(response.unwrap());
+    assert!(request(&mut stream).await.len() > 32 * 1024 * 1024);
+    eventually(|| line.pool.idle() == 1).await;
+}
+
+/// An upstream that closes is not sent to.
+#[tokio::test]
+async fn rest_of_a_request_ends_when_the_upstream_does() {
+    let line = Line::new().await;
+    let serve = async {
+        let mut stream = line.accept().await;
+        stream.write_all(DONE).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream
+    };
+    let (answer, _stream) = tokio::join!(line.ask(large()), serve);
+    assert_eq!(answer.unwrap().body, Ok(b"hello".to_vec()));
+    eventually(|| line.tasks.is_empty()).await;
+    assert_eq!(line.pool.idle(), 0);
+}
+
 /// What is left of a request goes with the upstream.
 #[tokio::test]
 async fn request_behind_its_response_ends_with_the_connection() {

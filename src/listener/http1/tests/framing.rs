@@ -89,6 +89,47 @@ async fn whoever_reads_a_body_behind_its_response_gets_all_of_it() {
 }
 
 #[tokio::test]
+async fn last_response_cuts_no_body_that_is_read_behind_it() {
+    for (version, fields) in [("HTTP/1.1", "Host: a\r\nConnection: close\r\n"), ("HTTP/1.0", "")] {
+        let server = Server::start().await;
+        let mut client = server.connect().await;
+        let head = format!("POST /early {version}\r\n{fields}Content-Length: 100000\r\n\r\nx");
+        client.write_all(head.as_bytes()).await.expect("sent");
+        read_until(&mut client, "early").await;
+        client.write_all(&vec![b'x'; 99_999]).await.expect("sent");
+        read_to_end(&mut client).await;
+        assert_eq!(server.seen()[1..], ["early Some(100000)"], "{version}");
+    }
+}
+
+#[tokio::test]
+async fn connection_ends_when_its_last_reader_does() {
+    let server = Server::start().await;
+    let mut client = server.connect().await;
+    let head = "POST /early-and-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx";
+    client.write_all(head.as_bytes()).await.expect("sent");
+    // The client says nothing more, and nothing else will wake the connection.
+    assert!(read_to_end(&mut client).await.ends_with("early"));
+}
+
+#[tokio::test]
+async fn client_may_send_everything_before_it_reads() {
+    let server = Server::start().await;
+    let mut client = server.connect_with_small_buffers().await;
+    let head = format!("POST /duplex HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.expect("sent");
+    let sent = timeout(ms(5000), client.write_all(&vec![b'y'; LARGE])).await;
+    sent.expect("it is read meanwhile").expect("sent");
+    let response = read_until(&mut client, "xxxx").await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{}", &response[..20]);
+    let deadline = Instant::now() + ms(2000);
+    while !server.seen().contains(&format!("duplex Some({LARGE})")) {
+        assert!(Instant::now() < deadline, "{:?}", server.seen());
+        tokio::time::sleep(ms(5)).await;
+    }
+}
+
+#[tokio::test]
 async fn who_reads_behind_its_response_hears_when_the_client_leaves() {
     let server = Server::start().await;
     let mut client = server.connect().await;
