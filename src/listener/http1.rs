@@ -21,11 +21,12 @@ mod fault;
 mod head;
 mod linger;
 mod response;
+mod timer;
 
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -33,10 +34,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body;
-use tokio::{
-    io::AsyncReadExt,
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::{io::AsyncReadExt, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use departure::Departure;
@@ -44,6 +42,7 @@ use exchange::Upload;
 use head::{CheckedHead, HeadCheck};
 use linger::Linger;
 use response::Asked;
+use timer::Timer;
 
 pub use date::Dates;
 pub use fault::WireFault;
@@ -75,7 +74,7 @@ pub struct Connection<'a, S> {
     /// Whether the time limit of a head runs.
     is_head_timed: bool,
     /// Runs out when the client has taken too long over a head, or to begin one.
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
     upload: Upload,
     departure: Departure,
     /// As much was read ahead as may be.
@@ -104,7 +103,7 @@ impl<'a, S: Transport> Connection<'a, S> {
             dates,
             check: HeadCheck::default(),
             is_head_timed: true,
-            timer: Box::pin(sleep_until(deadline)),
+            timer: Timer::new(deadline),
             upload: Upload::Done,
             departure: Departure::default(),
             is_full: false,
@@ -163,7 +162,7 @@ impl<'a, S: Transport> Connection<'a, S> {
                 match self.check.advance(&self.received, self.limits.max_header_bytes) {
                     Ok(Some(head)) => return Poll::Ready(Ok(Next::Head(head))),
                     Ok(None) if !std::mem::replace(&mut self.is_head_timed, true) => {
-                        self.timer.as_mut().reset(Instant::now() + self.limits.header_timeout);
+                        self.timer.set(Instant::now() + self.limits.header_timeout);
                     }
                     Ok(None) => {}
                     Err(fault) => return Poll::Ready(Ok(Next::Fault(fault))),
@@ -175,7 +174,7 @@ impl<'a, S: Transport> Connection<'a, S> {
                 }
                 continue;
             }
-            ready!(self.timer.as_mut().poll(cx));
+            ready!(self.timer.poll(cx));
             let has_begun = !self.received.is_empty();
             let late = Next::Fault(WireFault::HeadTimeout);
             return Poll::Ready(Ok(if has_begun { late } else { Next::End }));

@@ -108,9 +108,9 @@ impl<S: Transport> Connection<'_, S> {
         loop {
             if self.received.len() >= READ_AHEAD_BYTES {
                 if !std::mem::replace(&mut self.is_full, true) {
-                    self.timer.as_mut().reset(Instant::now() + FULL_PATIENCE);
+                    self.timer.set(Instant::now() + FULL_PATIENCE);
                 }
-                ready!(self.timer.as_mut().poll(cx));
+                ready!(self.timer.poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
             }
             if ready!(self.poll_receive(cx))? == 0 {
@@ -186,7 +186,7 @@ impl<S: Transport> Connection<'_, S> {
             poll_fn(|cx| self.poll_finish(cx)).await?;
         }
         let end = if has_waited { Instant::now() } else { begin };
-        self.timer.as_mut().reset(end + self.limits.idle_timeout);
+        self.timer.set(end + self.limits.idle_timeout);
         self.is_head_timed = false;
         Ok(is_last)
     }

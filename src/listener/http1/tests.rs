@@ -10,6 +10,7 @@ mod time;
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
