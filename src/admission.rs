@@ -1,7 +1,7 @@
 //! Admission: the strict check of a parsed request head, before anything is routed.
 //!
-//! 1. What the connection layer saw and hyper hides (framing, bare line feeds, slow heads) arrives
-//!    as a finding and ends the request here.
+//! 1. What the connection has against a request (framing, bare line feeds, slow heads) arrives as a
+//!    finding and ends the request here.
 //! 2. At most 100 fields, whatever the protocol.
 //! 3. Singleton fields come at most once (RFC 9110 section 5.3) and, where we act on them, in
 //!    visible ASCII.
@@ -73,7 +73,7 @@ pub enum Inadmissible {
 }
 
 impl Inadmissible {
-    /// Whether hyper was given a stand-in, so that nothing of the head is the client's.
+    /// Whether the request is a stand-in, so that nothing of the head is the client's.
     pub fn hides_the_request(self) -> bool {
         self != Self::CHUNK_SYNTAX
     }

@@ -279,7 +279,7 @@ mod tests {
             "/a^b",
             "/a`b",
         ] {
-            // Some of them hyper's own parser refuses; then nothing reaches us.
+            // Some of them are no URI; then nothing reaches us.
             if path.parse::<http::Uri>().is_err() {
                 continue;
             }

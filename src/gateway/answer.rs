@@ -138,7 +138,7 @@ fn allowed_headers(request: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(fixed)
 }
 
-/// The head alone, as HEAD asks; hyper leaves the body out over HTTP/1 only.
+/// The head alone, as HEAD asks, with the length that its body would have.
 pub(super) fn leave_body_out(response: &mut Response<GatewayBody>) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());

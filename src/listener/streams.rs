@@ -1,7 +1,7 @@
 //! The open streams of an HTTP/2 connection: when there has been none for too long, and when the
 //! client has taken nothing of one for too long.
 //!
-//! hyper closes idle HTTP/1 connections only; this does it for HTTP/2. A client may also withhold
+//! hyper does not close idle connections of HTTP/2; this does. A client may also withhold
 //! flow-control window for ever: then no write waits, and only the body's not being asked for shows
 //! it.
 
