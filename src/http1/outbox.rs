@@ -129,6 +129,8 @@ mod tests {
         taken: Vec<u8>,
         writes: usize,
         most: usize,
+        /// Whether it holds back what it took, as TLS may.
+        holds_back: bool,
     }
 
     impl AsyncWrite for Peer {
@@ -144,7 +146,7 @@ mod tests {
         }
 
         fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
+            if self.holds_back { Poll::Pending } else { Poll::Ready(Ok(())) }
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -153,7 +155,7 @@ mod tests {
     }
 
     fn send(outbox: &mut Outbox, most: usize) -> (Vec<u8>, usize, bool) {
-        let mut peer = Peer { taken: Vec::new(), writes: 0, most };
+        let mut peer = Peer { taken: Vec::new(), writes: 0, most, holds_back: false };
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let is_sent = matches!(outbox.poll_send(&mut peer, &mut cx), Poll::Ready(Ok(())));
         (peer.taken, peer.writes, is_sent)
@@ -181,6 +183,20 @@ mod tests {
             assert!(is_sent && outbox.is_sent() && !outbox.is_full(), "{most}");
             assert_eq!(taken, [b"head ".to_vec(), long, b" end".to_vec()].concat(), "{most}");
         }
+    }
+
+    #[test]
+    fn nothing_is_sent_that_the_stream_holds_back() {
+        let mut outbox = Outbox::default();
+        outbox.short().extend_from_slice(b"100");
+        let mut peer = Peer { taken: Vec::new(), writes: 0, most: usize::MAX, holds_back: true };
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        for _ in 0..2 {
+            assert!(outbox.poll_send(&mut peer, &mut cx).is_pending());
+            assert_eq!((peer.writes, outbox.is_sent()), (1, false));
+        }
+        peer.holds_back = false;
+        assert!(outbox.poll_send(&mut peer, &mut cx).is_ready() && outbox.is_sent());
     }
 
     #[test]
